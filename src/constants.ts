@@ -1,0 +1,37 @@
+/**
+ * Every limit of the system in one place, unit last. Relations between limits are asserted at load, below.
+ * Nothing else in the tree invents a limit of its own.
+ */
+import {assert} from './base/assert.ts'
+
+/** Partitions of the key space: CRC16(key) mod this, as Redis Cluster's hash slots. */
+export const BUCKET_COUNT = 16_384
+
+/** Our own version, shown by `kv --version` and in `INFO` as `kv_version`. */
+export const KV_VERSION = '0.1.0'
+/** The version that clients are told: the safe value for feature detection in every stock client. */
+export const REDIS_COMPAT_VERSION = '7.2.4'
+
+/** Default client port. */
+export const DEFAULT_PORT = 7379
+/** The peer port is the client port plus this, unless it is given. */
+export const PEER_PORT_OFFSET = 10_000
+
+/** Arguments in one request, the command's name included. Redis: 1024 * 1024. */
+export const REQUEST_ARGS_MAX = 1_048_576
+/** One argument. Redis: proto-max-bulk-len, 512 MB. */
+export const BULK_BYTES_MAX = 512 * 1024 * 1024
+/** An inline request or a protocol header line. Redis: PROTO_INLINE_MAX_SIZE. */
+export const INLINE_BYTES_MAX = 64 * 1024
+/** Bytes of one not yet complete request that a connection may hold. Redis: client-query-buffer-limit, 1 GB. */
+export const REQUEST_BYTES_MAX = 1024 * 1024 * 1024
+/** Reply bytes that a client has not read; past it the connection is closed. */
+export const UNREAD_REPLY_BYTES_MAX = 512 * 1024 * 1024
+/** A key or the name of a map's field: its length is kept in 24 bits. */
+export const KEY_BYTES_MAX = 16 * 1024 * 1024 - 1
+/** A string value or the value of a map's field. */
+export const VALUE_BYTES_MAX = BULK_BYTES_MAX
+
+assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
+assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
+assert(KEY_BYTES_MAX < 2 ** 24, 'key lengths are kept in 24 bits')
