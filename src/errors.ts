@@ -1,0 +1,60 @@
+/**
+ * Errors that a person meets. Each has a stable code; the CLI maps the code to an exit code and prints
+ * what happened, why, and what to type next. Wire errors (`-ERR ...`) live with the commands, not here.
+ */
+
+/** Exit codes of every `kv` command; documented in README. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unhealthy: 3,
+  notFound: 4,
+  cannotConnect: 5,
+  refused: 6,
+  partial: 7,
+  violation: 8,
+  timeout: 124,
+  unknownCommand: 127,
+  interrupted: 130,
+} as const
+
+export interface ErrorKind {
+  readonly exitCode: number
+  /** When it is given, one sentence. */
+  readonly when: string
+}
+
+/** Every error code that `kv` can print. A test compares this table with the docs, both ways. */
+export const ERROR_KINDS = {
+  E_USAGE: {exitCode: EXIT.usage, when: 'A flag or an argument is missing, unknown or malformed.'},
+  E_PORT_IN_USE: {exitCode: EXIT.failed, when: 'Another process listens on the port.'},
+  E_ADDRESS: {exitCode: EXIT.failed, when: 'The host to listen on is not an address of this machine.'},
+  E_DATA_DIR: {exitCode: EXIT.failed, when: 'The data dir cannot be made, read or written.'},
+  E_DATA_DIR_IN_USE: {exitCode: EXIT.failed, when: 'A running node uses the data dir.'},
+  E_SAVEFILE: {exitCode: EXIT.failed, when: 'The savefile is cut, damaged, foreign, or of a newer version.'},
+  E_CONNECT: {exitCode: EXIT.cannotConnect, when: 'Nothing answers at the address.'},
+  E_TIMEOUT: {exitCode: EXIT.timeout, when: 'An answer did not come in time.'},
+  E_REPLY: {exitCode: EXIT.failed, when: 'The node answered with an error.'},
+  E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof ERROR_KINDS
+
+/** An operating error: a value with a code, a cause in words, and a cure. */
+export class KvError extends Error {
+  override readonly name = 'KvError'
+  readonly code: ErrorCode
+  /** What to type or do next, if we know. */
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, hint?: string) {
+    super(message)
+    this.code = code
+    this.hint = hint
+  }
+
+  get exitCode(): number {
+    return ERROR_KINDS[this.code].exitCode
+  }
+}
