@@ -75,7 +75,19 @@ export class Effects {
   ): number {
     const writer = this.#next(bucket)
     if (writer !== null) {
-      writer.set(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time, key, keyFrom, keyBytes, value, valueFrom, valueBytes, at)
+      writer.set(
+        bucket,
+        this.epoch[bucket]!,
+        this.seq[bucket]!,
+        this.time,
+        key,
+        keyFrom,
+        keyBytes,
+        value,
+        valueFrom,
+        valueBytes,
+        at,
+      )
     }
     if (this.watches.isActive) this.watches.touch(key, keyFrom, keyBytes)
     return this.keyspace.setString(bucket, hash, node, key, keyFrom, keyBytes, value, valueFrom, valueBytes, at)
@@ -85,7 +97,15 @@ export class Effects {
    * A string of `valueBytes`, old bytes kept, new ones zero, for the caller to write into; then it must call
    * `stringWritten`. `node` may be 0 (a new key).
    */
-  resizeString(bucket: number, hash: number, node: number, key: Buffer, keyFrom: number, keyBytes: number, valueBytes: number): number {
+  resizeString(
+    bucket: number,
+    hash: number,
+    node: number,
+    key: Buffer,
+    keyFrom: number,
+    keyBytes: number,
+    valueBytes: number,
+  ): number {
     return this.keyspace.resizeString(bucket, hash, node, key, keyFrom, keyBytes, valueBytes)
   }
 
@@ -99,7 +119,19 @@ export class Effects {
     if (writer !== null) {
       const valueFrom = valueOffset(memory, node)
       const at = expireAt(memory, node)
-      writer.set(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time, bytes, from, length, bytes, valueFrom, valueLength(memory, node), at)
+      writer.set(
+        bucket,
+        this.epoch[bucket]!,
+        this.seq[bucket]!,
+        this.time,
+        bytes,
+        from,
+        length,
+        bytes,
+        valueFrom,
+        valueLength(memory, node),
+        at,
+      )
     }
     if (this.watches.isActive) this.watches.touch(bytes, from, length)
   }
@@ -135,10 +167,39 @@ export class Effects {
     if (writer !== null) {
       const seq = this.seq[bucket]!
       const epoch = this.epoch[bucket]!
-      writer.mapSet(bucket, epoch, seq, this.time, key, keyFrom, keyBytes, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
+      writer.mapSet(
+        bucket,
+        epoch,
+        seq,
+        this.time,
+        key,
+        keyFrom,
+        keyBytes,
+        field,
+        fieldFrom,
+        fieldBytes,
+        value,
+        valueFrom,
+        valueBytes,
+        at,
+      )
     }
     if (this.watches.isActive) this.watches.touch(key, keyFrom, keyBytes)
-    return this.maps.set(bucket, hash, node, key, keyFrom, keyBytes, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
+    return this.maps.set(
+      bucket,
+      hash,
+      node,
+      key,
+      keyFrom,
+      keyBytes,
+      field,
+      fieldFrom,
+      fieldBytes,
+      value,
+      valueFrom,
+      valueBytes,
+      at,
+    )
   }
 
   /** Field of the map, which must be there, is gone, and the map with its last field. Returns the map's node, or 0 if it went. */
@@ -149,7 +210,18 @@ export class Effects {
     const length = keyLength(memory, node)
     const writer = this.#next(bucket)
     if (writer !== null) {
-      writer.mapDelete(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time, bytes, from, length, field, fieldFrom, fieldBytes)
+      writer.mapDelete(
+        bucket,
+        this.epoch[bucket]!,
+        this.seq[bucket]!,
+        this.time,
+        bytes,
+        from,
+        length,
+        field,
+        fieldFrom,
+        fieldBytes,
+      )
     }
     if (this.watches.isActive) this.watches.touch(bytes, from, length)
     const map = this.maps.delete(bucket, node, field, fieldFrom, fieldBytes)
@@ -175,7 +247,14 @@ export class Effects {
   }
 
   /** Sets the expiry of a field that is there, or takes it away (NO_EXPIRY). Returns the map's node. */
-  setFieldExpiry(bucket: number, node: number, field: Buffer, fieldFrom: number, fieldBytes: number, at: number): number {
+  setFieldExpiry(
+    bucket: number,
+    node: number,
+    field: Buffer,
+    fieldFrom: number,
+    fieldBytes: number,
+    at: number,
+  ): number {
     const memory = this.keyspace.memory
     const bytes = pageBytes(memory, node)
     const from = keyOffset(memory, node)
@@ -184,7 +263,8 @@ export class Effects {
     if (writer !== null) {
       const seq = this.seq[bucket]!
       const epoch = this.epoch[bucket]!
-      if (at === NO_EXPIRY) writer.fieldPersist(bucket, epoch, seq, this.time, bytes, from, length, field, fieldFrom, fieldBytes)
+      if (at === NO_EXPIRY)
+        writer.fieldPersist(bucket, epoch, seq, this.time, bytes, from, length, field, fieldFrom, fieldBytes)
       else writer.fieldExpireAt(bucket, epoch, seq, this.time, bytes, from, length, field, fieldFrom, fieldBytes, at)
     }
     if (this.watches.isActive) this.watches.touch(bytes, from, length)
@@ -241,7 +321,22 @@ export class Effects {
       if (writer === null) return
       const epoch = this.epoch[bucket]!
       const seq = this.seq[bucket]!
-      writer.mapSet(bucket, epoch, seq, this.time, key, from, length, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
+      writer.mapSet(
+        bucket,
+        epoch,
+        seq,
+        this.time,
+        key,
+        from,
+        length,
+        field,
+        fieldFrom,
+        fieldBytes,
+        value,
+        valueFrom,
+        valueBytes,
+        at,
+      )
     })
     const at = expireAt(memory, node)
     if (at !== NO_EXPIRY) {
@@ -262,4 +357,3 @@ export class Effects {
     return writer
   }
 }
-

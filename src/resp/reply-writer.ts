@@ -81,7 +81,7 @@ export class ReplyWriter {
     this.#line('+', text)
   }
 
-  /** An error: its first word is its code. Line breaks become spaces. */
+  /** An error, in Latin-1: its first word is its code. Line breaks become spaces. */
   error(text: string): void {
     this.#line('-', text.replace(/[\r\n]/g, ' '))
   }
@@ -183,8 +183,8 @@ export class ReplyWriter {
 
   #line(prefix: string, text: string): void {
     const line = `${prefix}${text}`
-    this.reserve(Buffer.byteLength(line) + 2)
-    this.pos += this.buf.write(line, this.pos, 'utf8')
+    this.reserve(line.length + 2)
+    this.pos += this.buf.write(line, this.pos, 'latin1')
     this.#crlf()
   }
 

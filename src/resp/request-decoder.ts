@@ -86,7 +86,8 @@ export class RequestDecoder {
       return COMPLETE
     }
     this.used = end
-    if (result === NEED_MORE && this.#heldBytes > REQUEST_BYTES_MAX) return this.#fail('Protocol error: too big request')
+    if (result === NEED_MORE && this.#heldBytes > REQUEST_BYTES_MAX)
+      return this.#fail('Protocol error: too big request')
     return result
   }
 
@@ -136,7 +137,14 @@ export class RequestDecoder {
         if (at + 5 <= end && bytes[at] === DOLLAR && bytes[at + 2] === CR && isDigit(bytes[at + 1]!)) {
           length = bytes[at + 1]! - ZERO
           at += 4
-        } else if (at + 6 <= end && bytes[at] === DOLLAR && bytes[at + 3] === CR && isDigit(bytes[at + 1]!) && isDigit(bytes[at + 2]!) && bytes[at + 1] !== ZERO) {
+        } else if (
+          at + 6 <= end &&
+          bytes[at] === DOLLAR &&
+          bytes[at + 3] === CR &&
+          isDigit(bytes[at + 1]!) &&
+          isDigit(bytes[at + 2]!) &&
+          bytes[at + 1] !== ZERO
+        ) {
           length = (bytes[at + 1]! - ZERO) * 10 + bytes[at + 2]! - ZERO
           at += 5
         } else {
@@ -231,7 +239,8 @@ export class RequestDecoder {
       return NEED_MORE
     }
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline
-    if (!splitInline(bytes, start, lineEnd, this.request)) return this.#fail('Protocol error: unbalanced quotes in request')
+    if (!splitInline(bytes, start, lineEnd, this.request))
+      return this.#fail('Protocol error: unbalanced quotes in request')
     this.used = newline + 1
     this.#reset()
     return COMPLETE

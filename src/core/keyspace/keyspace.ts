@@ -143,7 +143,15 @@ export class Keyspace {
    * A string with room for `valueBytes`, holding what of the old value fits, the rest zero: for APPEND and SETRANGE. `node` may be 0.
    * Keeps the expiry. Growing doubles the room, up to 1 MB more, as Redis does.
    */
-  resizeString(bucket: number, hash: number, node: number, key: Buffer, keyFrom: number, keyBytes: number, valueBytes: number): number {
+  resizeString(
+    bucket: number,
+    hash: number,
+    node: number,
+    key: Buffer,
+    keyFrom: number,
+    keyBytes: number,
+    valueBytes: number,
+  ): number {
     const memory = this.memory
     const oldBytes = node === 0 ? 0 : valueLength(memory, node)
     if (node !== 0) {
@@ -160,7 +168,13 @@ export class Keyspace {
     const fresh = this.#allocNode(hash, flags, key, keyFrom, keyBytes, valueBytes + slack)
     setWord(memory, fresh, WORD_VALUE, valueBytes)
     if (node !== 0) {
-      copyBytes(pageBytes(memory, fresh), valueOffset(memory, fresh), pageBytes(memory, node), valueOffset(memory, node), oldBytes)
+      copyBytes(
+        pageBytes(memory, fresh),
+        valueOffset(memory, fresh),
+        pageBytes(memory, node),
+        valueOffset(memory, node),
+        oldBytes,
+      )
       if ((flags & FLAG_EXPIRES) !== 0) setExpireAt(memory, fresh, expireAt(memory, node))
     }
     this.#zero(fresh, oldBytes, valueBytes)
@@ -250,7 +264,9 @@ export class Keyspace {
   isReachable(bucket: number, node: number): boolean {
     const memory = this.memory
     const bytes = pageBytes(memory, node)
-    return this.find(bucket, word(memory, node, WORD_HASH), bytes, keyOffset(memory, node), keyLength(memory, node)) === node
+    return (
+      this.find(bucket, word(memory, node, WORD_HASH), bytes, keyOffset(memory, node), keyLength(memory, node)) === node
+    )
   }
 
   /** The first bucket at or after `from` that has keys, or -1. */
@@ -290,7 +306,15 @@ export class Keyspace {
   }
 
   /** A map's node in place of `node` (0 = the key is new): packed, with room for `valueBytes`. Used by MapStore. */
-  makeNode(hash: number, node: number, flags: number, key: Buffer, keyFrom: number, keyBytes: number, valueBytes: number): number {
+  makeNode(
+    hash: number,
+    node: number,
+    flags: number,
+    key: Buffer,
+    keyFrom: number,
+    keyBytes: number,
+    valueBytes: number,
+  ): number {
     const memory = this.memory
     const kept = node === 0 ? 0 : nodeFlags(memory, node) & FLAG_EXPIRES
     const fresh = this.#allocNode(hash, flags | FLAG_LIVE | kept, key, keyFrom, keyBytes, valueBytes)
@@ -352,7 +376,14 @@ export class Keyspace {
     const flags = at === NO_EXPIRY ? old : old | FLAG_EXPIRES
     const bytes = (flags & FLAG_LARGE) !== 0 ? 0 : valueLength(memory, node)
     const source = pageBytes(memory, node)
-    const fresh = this.#allocNode(word(memory, node, WORD_HASH), flags, source, keyOffset(memory, node), keyLength(memory, node), bytes)
+    const fresh = this.#allocNode(
+      word(memory, node, WORD_HASH),
+      flags,
+      source,
+      keyOffset(memory, node),
+      keyLength(memory, node),
+      bytes,
+    )
     this.#copyValue(node, fresh, flags, bytes)
     this.dict.replace(this.table(bucket), node, fresh)
     this.#freeNode(node)

@@ -166,8 +166,22 @@ export class MapStore {
     const map = isLargeMap(this.#memory, node) ? node : this.enlarge(bucket, node)
     const found = this.#findField(map, field, from, length)
     const bytes = pageBytes(this.#memory, found)
-    const fresh = this.#allocField(map, word(this.#memory, found, WORD_HASH), field, from, length, valueLength(this.#memory, found), at)
-    copyBytes(pageBytes(this.#memory, fresh), valueOffset(this.#memory, fresh), bytes, valueOffset(this.#memory, found), valueLength(this.#memory, found))
+    const fresh = this.#allocField(
+      map,
+      word(this.#memory, found, WORD_HASH),
+      field,
+      from,
+      length,
+      valueLength(this.#memory, found),
+      at,
+    )
+    copyBytes(
+      pageBytes(this.#memory, fresh),
+      valueOffset(this.#memory, fresh),
+      bytes,
+      valueOffset(this.#memory, found),
+      valueLength(this.#memory, found),
+    )
     this.#replaceField(map, found, fresh)
     return map
   }
@@ -183,7 +197,8 @@ export class MapStore {
   /** The fields of one slot of a large map's table, for walks in steps. */
   eachInSlot(table: number, slot: number, visit: FieldVisitor): void {
     const memory = this.#memory
-    for (let field = this.#dict.head(table, slot); field !== 0; field = word(memory, field, WORD_NEXT)) this.visitField(field, visit)
+    for (let field = this.#dict.head(table, slot); field !== 0; field = word(memory, field, WORD_NEXT))
+      this.visitField(field, visit)
   }
 
   /** Calls `visit` with what a field's node holds. */
@@ -309,7 +324,14 @@ export class MapStore {
     }
   }
 
-  #replacePacked(bucket: number, node: number, at: number, value: Buffer, valueFrom: number, valueBytes: number): number {
+  #replacePacked(
+    bucket: number,
+    node: number,
+    at: number,
+    value: Buffer,
+    valueFrom: number,
+    valueBytes: number,
+  ): number {
     const bytes = pageBytes(this.#memory, node)
     const inner = PACKED_FIELD_HEADER + bytes[at]!
     const start = at - valueOffset(this.#memory, node)
@@ -333,7 +355,14 @@ export class MapStore {
   ): number {
     const memory = this.#memory
     const used = valueLength(memory, node)
-    const map = this.#splicePacked(bucket, node, valueOffset(memory, node) + used, 0, PACKED_FIELD_HEADER + fieldBytes + valueBytes, 1)
+    const map = this.#splicePacked(
+      bucket,
+      node,
+      valueOffset(memory, node) + used,
+      0,
+      PACKED_FIELD_HEADER + fieldBytes + valueBytes,
+      1,
+    )
     const bytes = pageBytes(memory, map)
     const at = valueOffset(memory, map) + used
     bytes[at] = fieldBytes
@@ -357,7 +386,15 @@ export class MapStore {
       old.copyWithin(at + added, at + removed, start + used)
       setWord(memory, node, WORD_VALUE, size)
     } else {
-      map = this.#keyspace.makeNode(word(memory, node, WORD_HASH), node, FLAG_MAP, old, keyOffset(memory, node), keyLength(memory, node), size)
+      map = this.#keyspace.makeNode(
+        word(memory, node, WORD_HASH),
+        node,
+        FLAG_MAP,
+        old,
+        keyOffset(memory, node),
+        keyLength(memory, node),
+        size,
+      )
       const bytes = pageBytes(memory, map)
       const to = valueOffset(memory, map)
       copyBytes(bytes, to, old, start, at - start)
@@ -374,7 +411,16 @@ export class MapStore {
     return map
   }
 
-  #setField(map: number, field: Buffer, fieldFrom: number, fieldBytes: number, value: Buffer, valueFrom: number, valueBytes: number, at: number): void {
+  #setField(
+    map: number,
+    field: Buffer,
+    fieldFrom: number,
+    fieldBytes: number,
+    value: Buffer,
+    valueFrom: number,
+    valueBytes: number,
+    at: number,
+  ): void {
     const memory = this.#memory
     const found = this.#findField(map, field, fieldFrom, fieldBytes)
     if (found === 0) return this.#insertField(map, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
@@ -389,7 +435,16 @@ export class MapStore {
     this.#replaceField(map, found, fresh)
   }
 
-  #insertField(map: number, field: Buffer, fieldFrom: number, fieldBytes: number, value: Buffer, valueFrom: number, valueBytes: number, at: number): void {
+  #insertField(
+    map: number,
+    field: Buffer,
+    fieldFrom: number,
+    fieldBytes: number,
+    value: Buffer,
+    valueFrom: number,
+    valueBytes: number,
+    at: number,
+  ): void {
     const hash = this.#keyspace.hash(field, fieldFrom, fieldBytes)
     const fresh = this.#allocField(map, hash, field, fieldFrom, fieldBytes, valueBytes, at)
     copyBytes(pageBytes(this.#memory, fresh), valueOffset(this.#memory, fresh), value, valueFrom, valueBytes)
@@ -403,7 +458,15 @@ export class MapStore {
     if (expireAt(this.#memory, fresh) !== NO_EXPIRY) this.#keyspace.wheel.link(fresh)
   }
 
-  #allocField(map: number, hash: number, field: Buffer, from: number, length: number, valueBytes: number, at: number): number {
+  #allocField(
+    map: number,
+    hash: number,
+    field: Buffer,
+    from: number,
+    length: number,
+    valueBytes: number,
+    at: number,
+  ): number {
     const memory = this.#memory
     const flags = FLAG_LIVE | FLAG_FIELD | (at === NO_EXPIRY ? 0 : FLAG_EXPIRES)
     const node = memory.alloc(headerBytes(flags) + length + valueBytes, KIND_NODES)

@@ -292,12 +292,12 @@ export class Memory {
     }
     // Keep a few frames in hand, so that a store that breathes does not map and unmap all day.
     if (!emptiest || free - EXTENT_PAGES < EXTENT_PAGES / 4 || this.#extents.length < 2) return false
-    const from = emptiest.pages.findIndex(page => page >= 0)
+    const from = emptiest.pages.findIndex((page) => page >= 0)
     if (from < 0) {
       this.#dropExtent(emptiest)
       return true
     }
-    const target = this.#extents.find(extent => extent !== emptiest && extent.used < EXTENT_PAGES)
+    const target = this.#extents.find((extent) => extent !== emptiest && extent.used < EXTENT_PAGES)
     if (!target) return false
     const page = emptiest.pages[from]!
     const old = this.bytes[page]!
@@ -320,7 +320,7 @@ export class Memory {
 
   #addPage(index: number): number {
     const page = this.#takeNumber()
-    let extent = this.#extents.find(candidate => candidate.used < EXTENT_PAGES)
+    let extent = this.#extents.find((candidate) => candidate.used < EXTENT_PAGES)
     if (!extent) {
       extent = {
         buffer: new ArrayBuffer(EXTENT_PAGES * PAGE_BYTES),

@@ -13,6 +13,7 @@
  *
  * These functions are the only ones that know the layout.
  */
+import {NO_EXPIRY} from '../../record/codec.ts'
 import {GRANULE_MASK, PAGE_SHIFT} from './memory.ts'
 import type {Memory} from './memory.ts'
 
@@ -38,8 +39,7 @@ const DOUBLE_EXPIRE_AT = 3
 const HEADER_BYTES = 20
 const HEADER_EXPIRES_BYTES = 36
 
-/** No expiry. Larger than any time, so that `expireAt <= now` is false. */
-export const NO_EXPIRY = Number.POSITIVE_INFINITY
+export {NO_EXPIRY}
 
 export function headerBytes(flags: number): number {
   return (flags & FLAG_EXPIRES) !== 0 ? HEADER_EXPIRES_BYTES : HEADER_BYTES
