@@ -1,5 +1,5 @@
 /** MULTI: queueing of commands for EXEC. The commands themselves are in command/transaction.ts. */
-import {Request} from '../resp/request-decoder.ts'
+import {copyRequest} from '../resp/request-decoder.ts'
 import type {Command} from './command/command.ts'
 import type {Context} from './command/context.ts'
 
@@ -25,16 +25,4 @@ export function endTransaction(context: Context): void {
   session.queue = []
   session.transactionBucket = -1
   context.effects.watches.unwatch(session)
-}
-
-function copyRequest(request: Request): Request {
-  const copy = new Request()
-  const last = request.argc - 1
-  const from = request.off[0]!
-  const end = request.off[last]! + request.len[last]!
-  copy.buf = Buffer.from(request.buf.subarray(from, end))
-  copy.argc = request.argc
-  copy.off = request.off.slice(0, request.argc).map((offset) => offset - from)
-  copy.len = request.len.slice(0, request.argc)
-  return copy
 }

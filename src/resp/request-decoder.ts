@@ -29,6 +29,18 @@ export class Request {
   len: number[] = [0, 0, 0, 0]
 }
 
+/** A copy with its own bytes, for a request that must outlive the call it came with. */
+export function copyRequest(request: Request): Request {
+  const copy = new Request()
+  const last = request.argc - 1
+  const from = request.off[0]!
+  copy.buf = Buffer.from(request.buf.subarray(from, request.off[last]! + request.len[last]!))
+  copy.argc = request.argc
+  copy.off = request.off.slice(0, request.argc).map(offset => offset - from)
+  copy.len = request.len.slice(0, request.argc)
+  return copy
+}
+
 export const NEED_MORE = 0
 export const COMPLETE = 1
 export const BAD = 2

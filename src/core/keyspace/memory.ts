@@ -36,8 +36,8 @@ const CLASS_COUNT = CLASS_SIZES.length
 const CLASS_NONE = 0xff
 const CLASS_HUGE = 0xfe
 /** Class by granules, for blocks up to 1 KB: one load instead of a search. */
-const SMALL_CLASS = makeSmallClasses()
 const SMALL_BYTES_MAX = 1024
+const SMALL_CLASS = makeSmallClasses()
 
 assert(CLASS_COUNT * 2 < CLASS_HUGE, 'class numbers fit a byte')
 
