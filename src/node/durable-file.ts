@@ -156,9 +156,9 @@ export class DurableFile {
 
   /** Appends all of `bytes`; they must not change until it resolves. */
   async write(bytes: Buffer): Promise<void> {
-    assert(this.#isOpen, 'the file is closed')
     await this.#orAbort(async () => {
       for (let done = 0; done < bytes.length;) {
+        this.#checkOpen()
         const written = await this.#file.write(done === 0 ? bytes : bytes.subarray(done))
         if (written === 0) throw new Error('the disk takes no more bytes')
         done += written

@@ -54,7 +54,7 @@ export class SavefileScanner {
   step(buf: Buffer, off: number, end: number): ScanStep {
     assert(end - off <= this.#size - this.offset, 'a window cannot be longer than the file')
     const result = this.#header === null ? this.#readHeader(buf, off, end) : this.#readNext(buf, off, end, this.#header)
-    if (result.kind === 'need') return this.#checkNeed(result.bytes)
+    if (result.kind === 'need') return this.#checkNeed(result.bytes, end - off)
     return result
   }
 
@@ -68,8 +68,11 @@ export class SavefileScanner {
   }
 
   /** More bytes are fine if the file has them; else it was cut. */
-  #checkNeed(bytes: number): ScanStep {
+  #checkNeed(bytes: number, given: number): ScanStep {
     if (this.offset + bytes <= this.#size) return {kind: 'need', bytes}
+    // Look at what there is before calling it cut: ten foreign bytes are not a savefile that was cut at byte ten.
+    const look = Math.min(this.#size - this.offset, SAVEFILE_HEADER_BYTES)
+    if (given < look) return {kind: 'need', bytes: look}
     if (this.#size === 0) return this.#badHere('cut', 0, 'it is empty')
     const what =
       this.#header === null ? 'the header' : this.offset === this.#size ? 'the footer' : 'a batch or the footer'
