@@ -17,7 +17,7 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-/** Half of every write is done, then what `watch` says happens, then the other half. */
+/** Every write takes half of the bytes it is given, so that a process can die between the halves. */
 function halvingFileSystem(): FileSystem {
   return {
     ...nodeFileSystem,

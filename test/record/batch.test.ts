@@ -177,6 +177,20 @@ function checkCuts(bytes: Buffer, limit: number): void {
   expect(isOpen).toBe(false)
 }
 
+test('groups: a cut at the very end of the buffer loses nothing', () => {
+  // The buffer begins with 64 KiB; the frame is cut at every distance from its end.
+  for (let limit = 65_400; limit < 65_540; limit++) {
+    const writer = new RecordWriter(limit)
+    const first = makeRecord({value: 'x'.repeat(65_000)})
+    const group = Array.from({length: 30}, (_, seq) => makeRecord({seq, value: `${seq}`}))
+    writeRecord(writer, first)
+    writer.beginGroup()
+    for (const record of group) writeRecord(writer, record)
+    writer.endGroup()
+    expect(readGroups(writer.frame())).toEqual([[first], group])
+  }
+})
+
 test('groups: a reader can tell that a group is not all there', () => {
   const writer = new RecordWriter(100)
   const records: PlainRecord[] = Array.from({length: 9}, (_, seq) => makeRecord({seq, value: 'x'.repeat(20)}))
