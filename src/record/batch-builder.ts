@@ -117,12 +117,12 @@ export class BatchBuilder {
     this.#openFrame(0, 0)
   }
 
+  /** Room for the head is made with that for the first record. */
   #openFrame(at: number, flags: number): void {
     this.#start = at
     this.#end = at + FRAME_HEAD_BYTES
     this.#count = 0
     this.#flags = flags
-    if (this.#end > this.buf.length) this.#grow(this.#end)
   }
 
   #seal(end: number, count: number, flags: number): void {

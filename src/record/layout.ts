@@ -15,8 +15,11 @@
  *              key, then field, then value: raw bytes
  *
  * There is one way to write a record: which of field, value and expireAt are there follows from the op (`OP_SHAPE_*`), so
- * equal records are equal bytes. Lengths are fixed u32, not varints: measured alike in speed (75 ns for a 16-byte key and
- * a 64-byte value, most of it the two copies), 6 bytes longer, and a reader checks all of them at once.
+ * equal records are equal bytes. Lengths are fixed u32, not varints: both took the same time in a trial, varints save 6
+ * bytes, and fixed ones can be checked all at once.
+ *
+ * Measured 2026-11-22, Node 24.21, one core of an AMD EPYC, key 16 and value 64 bytes (`node test/record/bench.ts`):
+ * encoding 95 ns a record with its share of the CRC, decoding 18 ns, 35 ns with the CRC.
  *
  * Records have no checksum of their own; batches do (batch.ts).
  */
