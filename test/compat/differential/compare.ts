@@ -4,7 +4,8 @@ import {basename} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import type {TestServer} from '../../support/server.ts'
 import {expectedText} from './expectation.ts'
-import {runSection, type Protocol, type RunMode} from './run.ts'
+import {NO_MATCH} from './normalise.ts'
+import {NO_REPLY, runSection, type Protocol, type RunMode} from './run.ts'
 import {parseScript, type Script, type Section} from './script.ts'
 
 export interface Difference {
@@ -36,7 +37,14 @@ export function countSteps(scripts: readonly Script[]): number {
   return scripts.flatMap((script) => script.sections.flatMap((section) => section.steps)).length
 }
 
-function difference(script: Script, section: Section, index: number, mode: RunMode, want: readonly string[], got: string): Difference {
+function difference(
+  script: Script,
+  section: Section,
+  index: number,
+  mode: RunMode,
+  want: readonly string[],
+  got: string,
+): Difference {
   const step = section.steps[index]
   return {
     family: script.family,
@@ -50,6 +58,11 @@ function difference(script: Script, section: Section, index: number, mode: RunMo
   }
 }
 
+/** An outcome that the reference itself must not have: then the script is wrong, whatever the subject says. */
+function isScriptMistake(outcome: string, isStep: boolean): boolean {
+  return outcome.includes(NO_REPLY) || outcome.includes(NO_MATCH) || (!isStep && outcome !== '')
+}
+
 /** Both servers run each section at the same time, so that clocks agree. */
 export async function compareServers(
   reference: TestServer,
@@ -61,7 +74,9 @@ export async function compareServers(
   for (const section of script.sections) {
     const [want, got] = await Promise.all([runSection(reference, section, mode), runSection(subject, section, mode)])
     got.forEach((text, index) => {
-      if (text !== want[index]) differences.push(difference(script, section, index, mode, [want[index]!], text))
+      const reference = want[index]!
+      const mistaken = isScriptMistake(reference, index < section.steps.length)
+      if (mistaken || text !== reference) differences.push(difference(script, section, index, mode, [reference], text))
     })
   }
   return differences
@@ -76,7 +91,8 @@ export async function compareExpected(subject: TestServer, script: Script, mode:
       const step = section.steps[index]
       const notations = step === undefined ? ['~'] : step.kind === 'command' ? step.expected : []
       const want = notations.map((notation) => expectedText(notation, mode.protocol))
-      if (want.length > 0 && !want.includes(text)) differences.push(difference(script, section, index, mode, want, text))
+      if (want.length > 0 && !want.includes(text))
+        differences.push(difference(script, section, index, mode, want, text))
     })
   }
   return differences

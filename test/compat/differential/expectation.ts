@@ -56,7 +56,9 @@ export function expectedText(notation: string, protocol: Protocol): string {
   if (notation.startsWith('-')) return `${notation}\r\n`
   if (notation.startsWith('~')) return notation.slice(1)
   // Brackets stand on their own, so that [:1 :2] reads naturally.
-  const spaced = notation.replace(/"(?:\\.|[^"\\])*"|[[\]{}]/g, (found) => (found.startsWith('"') ? found : ` ${found} `))
+  const spaced = notation.replace(/"(?:\\.|[^"\\])*"|[[\]{}]/g, (found) =>
+    found.startsWith('"') ? found : ` ${found} `,
+  )
   const cursor: Cursor = {words: tokenise(spaced), at: 0}
   const bytes = one(cursor, protocol)
   if (cursor.at !== cursor.words.length) throw new Error(`more than one reply: ${notation}`)

@@ -37,7 +37,8 @@ function skeleton(reply: Reply): string {
 }
 
 function text(reply: Reply): string {
-  if ('bytes' in reply) return reply.bytes.toString('latin1')
+  // Verbatim text starts with its format: `txt:`.
+  if ('bytes' in reply) return reply.bytes.toString('latin1', reply.type === '=' ? 4 : 0)
   return 'text' in reply ? reply.text : ''
 }
 
@@ -57,6 +58,9 @@ function scanned(reply: Reply, order: (elements: Reply) => Reply): Reply {
   const done: Reply = text(cursor) === '0' ? cursor : {type: '+', text: 'more'}
   return {type: '*', items: [done, order(elements)]}
 }
+
+/** Part of what `match` gives when it does not. */
+export const NO_MATCH = 'does not match:'
 
 export const NORMALISERS: Readonly<Record<string, Normalise>> = {
   /** Only what kind of reply it is. */
@@ -87,7 +91,11 @@ export const NORMALISERS: Readonly<Record<string, Normalise>> = {
       .join(' '),
   /** Which of these names begin a line. */
   has: (reply, names) => {
-    const present = new Set(text(reply).split(/\r?\n/).map((line) => line.split(/[:=]/)[0]!))
+    const present = new Set(
+      text(reply)
+        .split(/\r?\n/)
+        .map((line) => line.split(/[:=]/)[0]!),
+    )
     return `${reply.type} ${names.filter((name) => present.has(name)).join(' ')}`
   },
   /** One element of an array, by its index. */
@@ -95,10 +103,33 @@ export const NORMALISERS: Readonly<Record<string, Normalise>> = {
   /** Values of these keys of a map (flat in RESP2), in this order. */
   keys: (reply, names) => {
     const values = new Map(inPairs(items(reply)).map(([key, value]) => [text(key), value]))
-    return names.map((name) => encodeReply(values.get(name) ?? {type: '+', text: 'missing'}).toString('latin1')).join('')
+    return names
+      .map((name) => encodeReply(values.get(name) ?? {type: '+', text: 'missing'}).toString('latin1'))
+      .join('')
   },
+  /** COMMAND INFO: name, arity, first key, last key, step; of each command. */
+  routing: (reply) =>
+    items(reply)
+      .map((entry) => {
+        const [name, arity, , first, last, step] = items(entry)
+        return step === undefined
+          ? skeleton(entry)
+          : [name, arity, first, last, step].map((part) => text(part!)).join(' ')
+      })
+      .join(' | '),
+  /** COMMAND INFO: name, arity, flags in any order, first key, last key, step; of each command. */
+  command: (reply) =>
+    items(reply)
+      .map((entry) => {
+        const [name, arity, flags, first, last, step] = items(entry)
+        if (flags === undefined) return skeleton(entry)
+        const words = items(flags).map(text).sort().join(',')
+        return [name, arity, first, last, step].map((part) => text(part!)).join(' ') + ` ${flags.type}${words}`
+      })
+      .join(' | '),
   /** Whether the text matches a pattern (no spaces in it). */
-  match: (reply, [pattern]) => `${reply.type} ${new RegExp(pattern!, 's').test(text(reply))}`,
+  match: (reply, [pattern]) =>
+    new RegExp(pattern!, 's').test(text(reply)) ? `${reply.type} matches` : `${reply.type} ${NO_MATCH} ${text(reply)}`,
 }
 
 /** The comparable form of a raw reply, as latin1 text: its bytes, unless a normaliser is named. */

@@ -4,7 +4,14 @@
  */
 import {startRedis} from '../../support/redis.ts'
 import {startSubject, SUBJECT} from '../../support/subject.ts'
-import {compareExpected, compareServers, countSteps, describeDifference, loadScripts, type Difference} from './compare.ts'
+import {
+  compareExpected,
+  compareServers,
+  countSteps,
+  describeDifference,
+  loadScripts,
+  type Difference,
+} from './compare.ts'
 import {judge} from './known-differences.ts'
 import type {Delivery, Protocol} from './run.ts'
 

@@ -19,7 +19,10 @@ export interface RunMode {
   readonly replyTimeoutMs?: number
 }
 
-const SILENCE_MS = 20
+/** How an outcome begins when no reply came. */
+export const NO_REPLY = '(no reply'
+/** Long enough for a stray reply to arrive over loopback. */
+const SILENCE_MS = 5
 /** Batches larger than this are not worth a packet per byte. */
 const BYTE_BY_BYTE_MAX = 20_000
 const CHUNK_BYTES_MAX = 40
@@ -77,20 +80,24 @@ class Runner {
     return this.#stored.get(arg.variable) ?? Buffer.from(`(nothing stored as ${arg.variable})`)
   }
 
+  #bytes(step: Sent): Buffer {
+    if (step.kind === 'raw') return step.bytes
+    return step.args.length === 0 ? Buffer.alloc(0) : encodeCommand(step.args.map((arg) => this.#resolve(arg)))
+  }
+
   /** Sends a batch, then reads its replies; one text per step. */
   async batch(steps: readonly Sent[]): Promise<string[]> {
     const connection = await this.#connection(steps[0]!.connection)
-    const bytes = Buffer.concat(
-      steps.map((step) => (step.kind === 'raw' ? step.bytes : encodeCommand(step.args.map((arg) => this.#resolve(arg))))),
-    )
-    const chunker = this.#chunker(bytes.length)
+    const bytes = Buffer.concat(steps.map((step) => this.#bytes(step)))
+    const atOnce = steps.some((step) => step.kind === 'raw' && step.atOnce)
+    const chunker = atOnce ? undefined : this.#chunker(bytes.length)
     if (chunker === undefined) connection.write(bytes)
     else await connection.writeChunked(bytes, chunker)
 
     const outcomes: string[] = []
     for (const step of steps) outcomes.push(await this.#outcome(connection, step))
     // Whatever went missing, the next batch starts clean: late replies must not be taken for its own.
-    if (outcomes.some((text) => text.startsWith('(no reply')) && !connection.closed) await this.open(steps[0]!.connection)
+    if (outcomes.some((text) => text.includes(NO_REPLY)) && !connection.closed) await this.open(steps[0]!.connection)
     return outcomes
   }
 
@@ -115,10 +122,10 @@ class Runner {
     try {
       const raw = await connection.tryReply(this.#mode.replyTimeoutMs ?? 5_000)
       if (raw !== undefined) return use(raw)
-      return connection.closed ? '(no reply: closed)' : '(no reply)'
+      return `${NO_REPLY}${connection.closed ? ': closed' : ''})`
     } catch (error) {
       if (!(error instanceof MalformedReply)) throw error
-      return `(no reply: malformed, ${error.message})`
+      return `${NO_REPLY}: malformed, ${error.message})`
     }
   }
 
@@ -145,11 +152,12 @@ class Runner {
     for (let turns = 0; turns < 10_000; turns++) {
       connection.write(encodeCommand(step.args.map((arg) => (arg === 'cursor' ? cursor : arg))))
       const raw = await connection.tryReply(this.#mode.replyTimeoutMs ?? 5_000)
-      if (raw === undefined) return '(no reply)'
+      if (raw === undefined) return `${NO_REPLY})`
       const reply = parseReply(raw)
       if (!('items' in reply)) return raw.toString('latin1')
       const [next, elements] = reply.items
-      if (next === undefined || !('bytes' in next) || elements === undefined || !('items' in elements)) return raw.toString('latin1')
+      if (next === undefined || !('bytes' in next) || elements === undefined || !('items' in elements))
+        return raw.toString('latin1')
       for (const element of elements.items) if ('bytes' in element) seen.add(element.bytes.toString('latin1'))
       cursor = next.bytes.toString('latin1')
       if (cursor === '0') return [...seen].sort().join(' ')

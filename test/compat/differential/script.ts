@@ -9,7 +9,9 @@
  *   [store d] DUMP k             ... and this one keeps the reply's payload for a later <$d>
  *   [silent] PING                no reply must come
  *   = :1                         hand-written reply of the step above (more lines: any of them)
+ *   [match x] .receive           sends nothing, takes the next frame (a push)
  *   .raw 1 "PING\r\n"            these very bytes; so many replies
+ *   .packet 1 "*1\r\n$x\r\n..."    like .raw, but at once in every delivery: what follows an error may reset the connection
  *   .sleep 30                    milliseconds
  *   .closed  .closed 2           the server closes the connection now
  *   .open  .open 2               a new connection under an old number
@@ -31,6 +33,7 @@ interface StepBase {
 }
 export interface CommandStep extends StepBase {
   readonly kind: 'command'
+  /** Empty: nothing is sent. */
   readonly args: readonly ScriptArg[]
   readonly normaliser: string | undefined
   readonly normaliserArgs: readonly string[]
@@ -40,6 +43,7 @@ export interface RawStep extends StepBase {
   readonly kind: 'raw'
   readonly bytes: Buffer
   readonly replies: number
+  readonly atOnce: boolean
 }
 export interface ScanStep extends StepBase {
   readonly kind: 'scan'
@@ -145,20 +149,22 @@ function parseCommand(text: string, line: number, nowMs: number): CommandStep {
     connection = Number(on[1])
     rest = rest.slice(on[0].length)
   }
-  const tag = /^\[([^\]]+)\] /.exec(rest)
+  const tag = /^\[(.+?)\] /.exec(rest)
   const [normaliser, ...normaliserArgs] = tag === null ? [] : tag[1]!.split(' ')
   if (tag !== null) rest = rest.slice(tag[0].length)
-  const args = tokenise(rest).flatMap((token) => expand(token, nowMs))
+  const args = rest === '.receive' ? [] : tokenise(rest).flatMap((token) => expand(token, nowMs))
   return {kind: 'command', text, line, connection, args, normaliser, normaliserArgs, expected: []}
 }
 
 function parseDirective(text: string, line: number): Step {
   const [name, ...words] = text.split(' ')
   switch (name) {
-    case '.raw': {
-      const [count, ...parts] = tokenise(text.slice('.raw '.length))
+    case '.raw':
+    case '.packet': {
+      const [, count, ...parts] = tokenise(text)
       const bytes = Buffer.concat(parts.map((part) => part.bytes))
-      return {kind: 'raw', text, line, connection: 1, bytes, replies: Number(count!.bytes.toString())}
+      const replies = Number(count!.bytes.toString())
+      return {kind: 'raw', text, line, connection: 1, bytes, replies, atOnce: name === '.packet'}
     }
     case '.sleep':
       return {kind: 'sleep', text, line, connection: 1, ms: Number(words[0])}
@@ -197,7 +203,9 @@ export function parseScript(family: string, source: string, nowMs: number): Scri
       return
     }
     try {
-      section.steps.push(text.startsWith('.') ? parseDirective(text, line) : parseCommand(text, line, nowMs))
+      section.steps.push(
+        text.startsWith('.') && text !== '.receive' ? parseDirective(text, line) : parseCommand(text, line, nowMs),
+      )
     } catch (error) {
       throw fail(error instanceof Error ? error.message : String(error))
     }
