@@ -151,6 +151,11 @@ export class RawConnection {
     return (await this.reply()).toString('latin1')
   }
 
+  /** Waits until any byte comes, or the connection closes, or the time is up. */
+  async tryBytes(timeoutMs: number): Promise<void> {
+    await this.#more(performance.now() + timeoutMs)
+  }
+
   /** Everything that came and was not yet taken. */
   takeAll(): Buffer {
     this.#scanner = new ReplyScanner()

@@ -3,6 +3,7 @@
  * byte, and in random chunks. Where kv differs on purpose, `known-differences.ts` says why.
  */
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {runSeed} from '../../support/random.ts'
 import {startRedis} from '../../support/redis.ts'
 import type {TestServer} from '../../support/server.ts'
 import {startSubject, SUBJECT} from '../../support/subject.ts'
@@ -14,8 +15,8 @@ const scripts = loadScripts('scripts')
 const newer = loadScripts('newer')
 const table = SUBJECT === 'kv' ? KNOWN_DIFFERENCES : []
 
-/** Random chunks differ from run to run; the seed is in the test's name, and COMPAT_SEED repeats it. */
-const seed = Number(process.env['COMPAT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+/** Random chunks differ from run to run; the seed is in the test's name, and KV_TEST_SEED repeats it. */
+const seed = runSeed()
 
 const modes: RunMode[] = ([2, 3] as Protocol[]).flatMap((protocol) =>
   (['whole', 'bytes', 'chunks'] as Delivery[]).map((delivery) => ({protocol, delivery, seed})),

@@ -5,6 +5,7 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {MalformedReply, parseReply} from '../../support/resp-split.ts'
 import {encodeCommand, rawConnection, type Chunker, type RawConnection} from '../../support/raw-connection.ts'
+import {seededRandom, type Random} from '../../support/random.ts'
 import type {TestServer} from '../../support/server.ts'
 import {normalise, payload} from './normalise.ts'
 import type {CommandStep, RawStep, ScanStep, ScriptArg, Section, Step} from './script.ts'
@@ -27,29 +28,19 @@ const SILENCE_MS = 5
 const BYTE_BY_BYTE_MAX = 20_000
 const CHUNK_BYTES_MAX = 40
 
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 type Sent = CommandStep | RawStep
 
 class Runner {
   readonly #server: TestServer
   readonly #mode: RunMode
-  readonly #random: () => number
+  readonly #random: Random
   readonly #connections = new Map<number, RawConnection>()
   readonly #stored = new Map<string, Buffer>()
 
   constructor(server: TestServer, mode: RunMode) {
     this.#server = server
     this.#mode = mode
-    this.#random = mulberry32(mode.seed)
+    this.#random = seededRandom(mode.seed)
   }
 
   async open(number: number): Promise<RawConnection> {
@@ -72,7 +63,7 @@ class Runner {
     if (this.#mode.delivery === 'whole') return undefined
     const most = Math.max(1, Math.ceil(size / BYTE_BY_BYTE_MAX))
     if (this.#mode.delivery === 'bytes') return () => most
-    return () => 1 + Math.floor(this.#random() * CHUNK_BYTES_MAX * most)
+    return () => 1 + this.#random.below(CHUNK_BYTES_MAX * most)
   }
 
   #resolve(arg: ScriptArg): Buffer {
