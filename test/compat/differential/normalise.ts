@@ -73,6 +73,8 @@ export const NORMALISERS: Readonly<Record<string, Normalise>> = {
   code: (reply) => (reply.type === '-' ? `-${reply.text.split(' ')[0]}` : skeleton(reply)),
   /** Elements in any order. */
   sorted: (reply) => sorted(reply),
+  /** Elements of elements in any order: an EXEC of commands whose order is free. */
+  'sorted-inside': (reply) => ('items' in reply ? {...reply, items: reply.items.map(sorted)} : reply),
   /** Field and value, in any order. */
   pairs: (reply) => sortedPairs(reply),
   scan: (reply) => scanned(reply, sorted),
