@@ -22,6 +22,8 @@ export interface RunMode {
 
 /** How an outcome begins when no reply came. */
 export const NO_REPLY = '(no reply'
+const REPLY_TIMEOUT_MS = 5_000
+const AFTER_SILENCE_MS = 50
 /** Long enough for a stray reply to arrive over loopback. */
 const SILENCE_MS = 5
 /** Batches larger than this are not worth a packet per byte. */
@@ -36,11 +38,15 @@ class Runner {
   readonly #random: Random
   readonly #connections = new Map<number, RawConnection>()
   readonly #stored = new Map<string, Buffer>()
+  readonly #timeoutMs: number
+  #patienceMs: number
 
   constructor(server: TestServer, mode: RunMode) {
     this.#server = server
     this.#mode = mode
     this.#random = seededRandom(mode.seed)
+    this.#timeoutMs = mode.replyTimeoutMs ?? REPLY_TIMEOUT_MS
+    this.#patienceMs = this.#timeoutMs
   }
 
   async open(number: number): Promise<RawConnection> {
@@ -85,6 +91,7 @@ class Runner {
     if (chunker === undefined) connection.write(bytes)
     else await connection.writeChunked(bytes, chunker)
 
+    this.#patienceMs = this.#timeoutMs
     const outcomes: string[] = []
     for (const step of steps) outcomes.push(await this.#outcome(connection, step))
     // Whatever went missing, the next batch starts clean: late replies must not be taken for its own.
@@ -111,8 +118,10 @@ class Runner {
 
   async #read(connection: RawConnection, use: (raw: Buffer) => string): Promise<string> {
     try {
-      const raw = await connection.tryReply(this.#mode.replyTimeoutMs ?? 5_000)
+      const raw = await connection.tryReply(this.#patienceMs)
       if (raw !== undefined) return use(raw)
+      // What follows in this batch is late as well; one full wait is enough.
+      this.#patienceMs = AFTER_SILENCE_MS
       return `${NO_REPLY}${connection.closed ? ': closed' : ''})`
     } catch (error) {
       if (!(error instanceof MalformedReply)) throw error
@@ -123,7 +132,7 @@ class Runner {
   async closed(number: number): Promise<string> {
     const connection = await this.#connection(number)
     try {
-      const rest = await connection.untilClosed(this.#mode.replyTimeoutMs ?? 5_000)
+      const rest = await connection.untilClosed(this.#timeoutMs)
       return `closed ${rest.toString('latin1')}`
     } catch {
       return 'still open'
@@ -142,7 +151,7 @@ class Runner {
     let cursor = '0'
     for (let turns = 0; turns < 10_000; turns++) {
       connection.write(encodeCommand(step.args.map((arg) => (arg === 'cursor' ? cursor : arg))))
-      const raw = await connection.tryReply(this.#mode.replyTimeoutMs ?? 5_000)
+      const raw = await connection.tryReply(this.#timeoutMs)
       if (raw === undefined) return `${NO_REPLY})`
       const reply = parseReply(raw)
       if (!('items' in reply)) return raw.toString('latin1')
