@@ -194,6 +194,12 @@ export class Engine {
     this.host.requestWork()
   }
 
+  /** Data commands (or writes only) wait until `until`, Unix ms. */
+  pause(until: number, isForWritesOnly: boolean): void {
+    this.pausedUntil = until
+    this.isPauseForWritesOnly = isForWritesOnly
+  }
+
   unpause(): void {
     this.pausedUntil = 0
     this.parking.wakePaused()
