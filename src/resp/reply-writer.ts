@@ -82,14 +82,14 @@ export class ReplyWriter {
     this.raw(QUEUED)
   }
 
-  /** A simple string; must not hold CR or LF. */
+  /** A simple string, as `error` writes it. */
   simple(text: string): void {
-    this.#line('+', text)
+    this.#line('+', oneLine(text))
   }
 
-  /** An error, in Latin-1: its first word is its code. Line breaks become spaces. */
+  /** An error, in Latin-1: its first word is its code. Line breaks become spaces, what Latin-1 lacks a question mark. */
   error(text: string): void {
-    this.#line('-', text.replace(/[\r\n]/g, ' '))
+    this.#line('-', oneLine(text))
   }
 
   integer(value: number): void {
@@ -227,6 +227,11 @@ export class ReplyWriter {
   }
 }
 
+/** The text's low bytes are what is written: U+010A would become a line feed and break the protocol. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, ' ').replace(/[^\0-\xff]/gu, '?')
+}
+
 function writeDigits(buf: Buffer, at: number, value: number): number {
   let digits = 1
   for (let limit = 10; value >= limit && digits < 10; limit *= 10) digits++
@@ -239,7 +244,7 @@ function writeDigits(buf: Buffer, at: number, value: number): number {
   return at + digits
 }
 
-/** As Redis writes a double: 17 significant digits at most, the shortest that reads back the same. */
+/** As Redis 7.2 writes a double: the shortest that reads back the same. */
 export function formatDouble(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return 'inf'
   if (value === Number.NEGATIVE_INFINITY) return '-inf'

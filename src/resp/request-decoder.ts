@@ -61,6 +61,8 @@ export class RequestDecoder {
   #at = 0
   /** Length announced by `$N` of the argument that is being read, or -1. */
   #bulk = -1
+  /** How far the line that is not all there was searched for its end, from the request's start. */
+  #scanned = 0
   #held: Buffer | null = null
   #heldBytes = 0
 
@@ -162,7 +164,7 @@ export class RequestDecoder {
         } else {
           this.#at = at - start
           this.#argc = argc
-          const next = this.#readBulkHeader(bytes, at, end)
+          const next = this.#readBulkHeader(bytes, start, end)
           if (next < 0) return next === -1 ? NEED_MORE : BAD
           length = this.#bulk
           at = next
@@ -192,6 +194,7 @@ export class RequestDecoder {
     this.#argc = 0
     this.#at = 0
     this.#bulk = -1
+    this.#scanned = 0
   }
 
   /** Drops the room that one request with very many arguments left behind; the caller is done with the request. */
@@ -204,7 +207,7 @@ export class RequestDecoder {
 
   /** `*N CR LF`: sets #expected and #at. A count of 0 or less is an empty request. */
   #readHeader(bytes: Buffer, start: number, end: number): number {
-    const lineEnd = findCr(bytes, start, end)
+    const lineEnd = this.#findCr(bytes, start, start, end)
     if (lineEnd < 0) {
       return end - start > INLINE_BYTES_MAX ? this.#fail('Protocol error: too big mbulk count string') : NEED_MORE
     }
@@ -217,9 +220,10 @@ export class RequestDecoder {
     return COMPLETE
   }
 
-  /** `$N CR LF` at `at`: sets #bulk and returns where the argument begins; -1 = need more, -2 = bad. */
-  #readBulkHeader(bytes: Buffer, at: number, end: number): number {
-    const lineEnd = findCr(bytes, at, end)
+  /** `$N CR LF` at `start + #at`: sets #bulk and returns where the argument begins; -1 = need more, -2 = bad. */
+  #readBulkHeader(bytes: Buffer, start: number, end: number): number {
+    const at = start + this.#at
+    const lineEnd = this.#findCr(bytes, start, at, end)
     if (lineEnd < 0) {
       if (end - at <= INLINE_BYTES_MAX) return -1
       this.#fail('Protocol error: too big bulk count string')
@@ -244,10 +248,14 @@ export class RequestDecoder {
   }
 
   #readInline(bytes: Buffer, start: number, end: number): number {
-    const newline = bytes.indexOf(LF, start + this.#at)
-    if (newline < 0 || newline >= end) {
-      if (end - start > INLINE_BYTES_MAX) return this.#fail('Protocol error: too big inline request')
-      this.#at = end - start
+    const found = bytes.indexOf(LF, start + this.#scanned)
+    const newline = found < 0 || found >= end ? -1 : found
+    // However the line was cut: one that is too long is refused, its end in sight or not.
+    if ((newline < 0 ? end : newline) - start > INLINE_BYTES_MAX) {
+      return this.#fail('Protocol error: too big inline request')
+    }
+    if (newline < 0) {
+      this.#scanned = end - start
       return NEED_MORE
     }
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline
@@ -256,6 +264,14 @@ export class RequestDecoder {
     this.used = newline + 1
     this.#reset()
     return COMPLETE
+  }
+
+  /** The CR that ends the line at `from`, or -1; looks at no byte a second time when more have come. */
+  #findCr(bytes: Buffer, start: number, from: number, end: number): number {
+    const limit = Math.min(end, from + INLINE_BYTES_MAX + 1)
+    for (let i = Math.max(from, start + this.#scanned); i < limit; i++) if (bytes[i] === CR) return i
+    this.#scanned = limit - start
+    return -1
   }
 
   #fail(error: string): number {
@@ -268,24 +284,25 @@ function isDigit(byte: number): boolean {
   return byte >= 48 && byte <= 57
 }
 
-function findCr(bytes: Buffer, from: number, end: number): number {
-  const limit = Math.min(end, from + INLINE_BYTES_MAX + 1)
-  for (let i = from; i < limit; i++) if (bytes[i] === CR) return i
-  return -1
-}
-
-/** A decimal integer as Redis' string2ll takes it: no sign but `-`, no leading zero, no blank. NaN = not one. */
+/**
+ * A decimal integer as Redis' string2ll takes it: 64 bits, no sign but `-`, no leading zero, no blank. NaN = not one. Beyond
+ * 2^53 it is not exact, and as a length out of any range.
+ */
 function parseLength(bytes: Buffer, from: number, to: number): number {
   let i = from
   const isNegative = bytes[i] === MINUS
   if (isNegative) i++
-  if (i >= to || to - i > 15) return Number.NaN
+  if (i >= to || to - i > 19) return Number.NaN
   if (bytes[i] === ZERO && (to - i > 1 || isNegative)) return Number.NaN
   let value = 0
   for (; i < to; i++) {
     const byte = bytes[i]!
     if (!isDigit(byte)) return Number.NaN
     value = value * 10 + byte - ZERO
+  }
+  if (value > Number.MAX_SAFE_INTEGER) {
+    const exact = BigInt(bytes.toString('latin1', from, to))
+    if (exact !== BigInt.asIntN(64, exact)) return Number.NaN
   }
   return isNegative ? -value : value
 }
