@@ -25,8 +25,12 @@ export const BULK_BYTES_MAX = 512 * 1024 * 1024
 export const INLINE_BYTES_MAX = 64 * 1024
 /** Bytes of one not yet complete request that a connection may hold. Redis: client-query-buffer-limit, 1 GB. */
 export const REQUEST_BYTES_MAX = 1024 * 1024 * 1024
-/** Reply bytes that a client has not read; past it the connection is closed. */
+/** What the commands of one transaction may take until EXEC, about. */
+export const TRANSACTION_BYTES_MAX = 1024 * 1024 * 1024
+/** Reply bytes that a client has not read; who is further behind and asks for more loses the connection. */
 export const UNREAD_REPLY_BYTES_MAX = 512 * 1024 * 1024
+/** One reply, or what a pipeline adds to it before it is sent; a command whose reply would be larger loses the connection. */
+export const REPLY_BYTES_MAX = 1024 * 1024 * 1024
 /** A key or the name of a map's field: its length is kept in 24 bits. */
 export const KEY_BYTES_MAX = 16 * 1024 * 1024 - 1
 /** A string value or the value of a map's field. */
@@ -51,6 +55,7 @@ export const SAVEFILE_READ_BYTES = 1024 * 1024
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
+assert(VALUE_BYTES_MAX < REPLY_BYTES_MAX, 'the largest value must fit a reply')
 assert(KEY_BYTES_MAX < 2 ** 24, 'key lengths are kept in 24 bits')
 assert(RECORD_BYTES_MAX < 2 ** 32, 'lengths in records and batches are u32')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_BYTES_MAX, 'only a record alone in its batch may exceed the batch limit')

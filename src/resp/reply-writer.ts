@@ -8,6 +8,7 @@
  * Hot path: measured by `npm run bench`.
  */
 import {assert} from '../base/assert.ts'
+import {REPLY_BYTES_MAX} from '../constants.ts'
 
 const INITIAL_BYTES = 64 * 1024
 const KEEP_BYTES_MAX = 1024 * 1024
@@ -24,6 +25,11 @@ const NULL_RESP3 = Buffer.from('_\r\n')
 const TRUE_RESP3 = Buffer.from('#t\r\n')
 const FALSE_RESP3 = Buffer.from('#f\r\n')
 const LOOP_MAX = 80
+
+/** A reply would pass REPLY_BYTES_MAX, or the memory that there is. What was written is worthless then. */
+export class ReplyTooLargeError extends Error {
+  override readonly name = 'ReplyTooLargeError'
+}
 
 export class ReplyWriter {
   buf: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
@@ -55,9 +61,11 @@ export class ReplyWriter {
   }
 
   #grow(bytes: number): void {
+    const wanted = this.pos + bytes
+    if (wanted > REPLY_BYTES_MAX) throw new ReplyTooLargeError(`a reply of ${wanted} bytes or more`)
     let size = this.buf.length * 2
-    while (size < this.pos + bytes) size *= 2
-    const larger = Buffer.allocUnsafeSlow(size)
+    while (size < wanted) size *= 2
+    const larger = allocate(size)
     this.buf.copy(larger, 0, 0, this.pos)
     this.buf = larger
   }
@@ -224,6 +232,14 @@ export class ReplyWriter {
     if (length <= LOOP_MAX) for (let i = 0; i < length; i++) buf[pos + i] = bytes[from + i]!
     else bytes.copy(buf, pos, from, from + length)
     this.pos = pos + length
+  }
+}
+
+function allocate(bytes: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(bytes)
+  } catch {
+    throw new ReplyTooLargeError(`no memory for a reply of ${bytes} bytes`)
   }
 }
 

@@ -80,8 +80,7 @@ export class RequestDecoder {
     const result = this.#read(bytes, from, end)
     if (result === NEED_MORE) {
       this.used = end
-      if (end > from) this.#hold(bytes, from, end)
-      if (this.#heldBytes > REQUEST_BYTES_MAX) return this.#fail('Protocol error: too big request')
+      if (end > from && !this.#hold(bytes, from, end)) return this.#fail('Protocol error: too big request')
     }
     return result
   }
@@ -89,7 +88,7 @@ export class RequestDecoder {
   /** Continues a request whose beginning is held: appends, and gives back what lies behind its end. */
   #nextHeld(bytes: Buffer, from: number, end: number): number {
     const before = this.#heldBytes
-    this.#append(bytes, from, end)
+    if (!this.#append(bytes, from, end)) return this.#fail('Protocol error: too big request')
     const result = this.#read(this.#held!, 0, this.#heldBytes)
     if (result === COMPLETE) {
       // What was appended behind the request still lies in `bytes`.
@@ -100,29 +99,30 @@ export class RequestDecoder {
       return COMPLETE
     }
     this.used = end
-    if (result === NEED_MORE && this.#heldBytes > REQUEST_BYTES_MAX)
-      return this.#fail('Protocol error: too big request')
     return result
   }
 
-  #hold(bytes: Buffer, from: number, end: number): void {
-    const base = from
+  #hold(bytes: Buffer, from: number, end: number): boolean {
     this.#heldBytes = 0
-    this.#append(bytes, from, end)
     const off = this.request.off
-    for (let i = 0; i < this.#argc; i++) off[i] = off[i]! - base
+    for (let i = 0; i < this.#argc; i++) off[i] = off[i]! - from
+    return this.#append(bytes, from, end)
   }
 
-  #append(bytes: Buffer, from: number, end: number): void {
+  /** Keeps bytes; false if the request has too many, for us or for the memory that there is. */
+  #append(bytes: Buffer, from: number, end: number): boolean {
     const size = this.#heldBytes + end - from
+    if (size > REQUEST_BYTES_MAX) return false
     if (!this.#held || this.#held.length < size) {
       // At most twice what really came, whatever length was announced.
-      const larger = Buffer.allocUnsafeSlow(Math.max(1024, Math.min(size * 2, this.#announced(size))))
+      const larger = allocate(Math.max(1024, Math.min(size * 2, this.#announced(size))))
+      if (larger === null) return false
       if (this.#held) this.#held.copy(larger, 0, 0, this.#heldBytes)
       this.#held = larger
     }
     bytes.copy(this.#held, this.#heldBytes, from, end)
     this.#heldBytes = size
+    return true
   }
 
   #announced(size: number): number {
@@ -277,6 +277,14 @@ export class RequestDecoder {
   #fail(error: string): number {
     this.error = error
     return BAD
+  }
+}
+
+function allocate(bytes: number): Buffer | null {
+  try {
+    return Buffer.allocUnsafeSlow(bytes)
+  } catch {
+    return null
   }
 }
 
