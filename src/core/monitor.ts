@@ -2,6 +2,8 @@
 import type {Request} from '../resp/request-decoder.ts'
 
 const SHOWN_SECRET = '(redacted)'
+/** Redis shows everything; but a line is text in memory, one for each monitor, and a request may have a gigabyte. */
+const LINE_BYTES_MAX = 64 * 1024
 const ESCAPES: Readonly<Record<number, string>> = {
   7: '\\a',
   8: '\\b',
@@ -16,8 +18,14 @@ const ESCAPES: Readonly<Record<number, string>> = {
 export function monitorLine(unixMs: number, address: string, request: Request): string {
   const hidden = secretArguments(request)
   let line = `${(unixMs / 1000).toFixed(6)} [0 ${address}]`
+  let left = LINE_BYTES_MAX
   for (let i = 0; i < request.argc; i++) {
-    line += hidden.has(i) ? ` "${SHOWN_SECRET}"` : ` ${quoted(request.buf, request.off[i]!, request.len[i]!)}`
+    if (left <= 0) return `${line} ... (${request.argc - i} more arguments)`
+    const length = request.len[i]!
+    const shown = Math.min(length, left)
+    left -= shown + 1
+    line += hidden.has(i) ? ` "${SHOWN_SECRET}"` : ` ${quoted(request.buf, request.off[i]!, shown)}`
+    if (shown < length) line += `... (${length - shown} more bytes)`
   }
   return line
 }

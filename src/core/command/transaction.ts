@@ -45,7 +45,6 @@ function exec(c: Context): void {
 /** Executes the queue, all of it: replies too large to send cost the client its connection, not others half a transaction. */
 function runAll(c: Context): ReplyTooLargeError | null {
   const {queue} = c.session
-  const start = c.out.pos
   let tooLarge: ReplyTooLargeError | null = null
   c.out.array(queue.length)
   for (const queued of queue) {
@@ -54,7 +53,6 @@ function runAll(c: Context): ReplyTooLargeError | null {
     } catch (error) {
       if (!(error instanceof ReplyTooLargeError)) throw error
       tooLarge = error
-      c.out.rewind(start)
     }
   }
   return tooLarge
