@@ -1,0 +1,34 @@
+/** Called by oclif for a command that does not exist: says so, with the nearest that does. */
+import type {Hook} from '@oclif/core'
+import {KvError} from '../../errors.ts'
+import {shellQuote} from '../shell.ts'
+import {nearest} from '../suggest.ts'
+
+/** Data commands that people type straight after `kv`; they want `kv exec`. */
+const DATA_COMMANDS = new Set(
+  'get set del unlink exists incr decr incrby append strlen mget mset getdel getex setnx hset hget hgetall hmget hdel hkeys hvals hlen hincrby expire ttl persist type keys scan rename info ping echo dbsize flushall config client command'.split(
+    ' ',
+  ),
+)
+
+const commandNotFound: Hook.CommandNotFound = function ({id, argv, config}) {
+  const typed = id.replaceAll(':', ' ')
+  const words = typed.split(' ')
+  if (DATA_COMMANDS.has(words[0]!.toLowerCase())) {
+    const line = ['exec', ...words, ...(argv ?? [])].map(shellQuote).join(' ')
+    throw new KvError(
+      'E_UNKNOWN_COMMAND',
+      `There is no command "kv ${words[0]}".`,
+      `To send it to a node, type \`kv ${line}\`.`,
+    )
+  }
+  const known = [...config.commandIDs, ...config.topics.map((topic) => topic.name)]
+  const near = nearest(
+    typed,
+    [...new Set(known)].map((name) => name.replaceAll(':', ' ')),
+  )
+  const hint = near === undefined ? 'See `kv --help`.' : `Did you mean \`kv ${near}\`?`
+  throw new KvError('E_UNKNOWN_COMMAND', `There is no command "kv ${typed}".`, hint)
+}
+
+export default commandNotFound
