@@ -5,10 +5,11 @@
 import {fileURLToPath} from 'node:url'
 import {KV_VERSION} from '../constants.ts'
 import {shieldExecArguments} from './argv.ts'
+import {watchReader} from './pipe.ts'
 
 /** Runs one command line. Never throws; the outcome is in `process.exitCode`. `root` is the folder of package.json. */
 export async function runCli(argv: readonly string[], root: URL): Promise<void> {
-  exitWhenReaderLeft()
+  watchReader()
   if (argv[0] === '--version') return printVersion(argv.includes('--json'))
   // Loaded only now: the version above should not wait for all of oclif.
   const {run} = await import('@oclif/core/run')
@@ -35,12 +36,4 @@ async function report(error: unknown, argv: readonly string[]): Promise<void> {
   if (argv.includes('--json')) process.stdout.write(`${JSON.stringify(failureJson(failure))}\n`)
   else process.stderr.write(`${styleFor(process.stderr).red('kv:')} ${failureLine(failure)}\n`)
   if (process.env['KV_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`)
-}
-
-/** `kv ... | head -1`: the reader has what it wanted, so the writer ends, quietly and as it would have. */
-function exitWhenReaderLeft(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
-  })
 }

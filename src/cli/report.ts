@@ -88,7 +88,7 @@ function usageMessage(error: ParserError): string {
 /** oclif wraps messages in prefixes, colour and line breaks; here they become one clean line again. */
 function plain(message: string): string {
   return message
-    .replace(/^Parsing --\S+ \n\t/, '')
+    .replace(/^Parsing (--\S+) \n\t/, '$1: ')
     .replace(/\nSee more help with --help$/, '')
     .replace(/^The following errors? occurred:\s*/, '')
     .replace(/\s*\n\s*/g, ' ')

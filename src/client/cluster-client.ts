@@ -62,7 +62,8 @@ export class ClusterClient {
 
   /** Sends a request to the master of `key`. Errors as `Connection.send`; an error reply is a value. */
   async send(args: readonly Argument[], key: string | Uint8Array): Promise<Reply> {
-    const bucket = keyBucket(typeof key === 'string' ? Buffer.from(key) : key)
+    const bytes = typeof key === 'string' ? Buffer.from(key) : key
+    const bucket = keyBucket(bytes, 0, bytes.length)
     // Without an owner any node will do: it knows better, or says CLUSTERDOWN.
     const owner = this.#map.ownerOf(bucket) ?? this.#map.masters[0] ?? this.#seeds[0]!
     return (await this.sendTo(owner, args)).reply

@@ -28,7 +28,7 @@ async function twoNodes(): Promise<{a: ScriptedServer; b: ScriptedServer; state:
     const [name, key = ''] = request
     if (name === 'CLUSTER') return slotsReply(rangesOf(state.told))
     if (name !== 'GET') return name === 'HELLO' ? undefined : '+OK\r\n'
-    const bucket = keyBucket(Buffer.from(key))
+    const bucket = keyBucket(Buffer.from(key), 0, Buffer.byteLength(key))
     const owner = bucket < state.split ? 'a' : 'b'
     const at = owner === 'a' ? a.address : b.address
     return owner === self ? `+${self}\r\n` : `-MOVED ${bucket} ${formatAddress(at)}\r\n`

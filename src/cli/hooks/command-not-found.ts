@@ -11,11 +11,12 @@ const DATA_COMMANDS = new Set(
   ),
 )
 
-const commandNotFound: Hook.CommandNotFound = function ({id, argv, config}) {
+const commandNotFound: Hook.CommandNotFound = function ({id, config}) {
   const typed = id.replaceAll(':', ' ')
   const words = typed.split(' ')
   if (DATA_COMMANDS.has(words[0]!.toLowerCase())) {
-    const line = ['exec', ...words, ...(argv ?? [])].map(shellQuote).join(' ')
+    // oclif has glued the words together; only the process still knows where each began.
+    const line = ['exec', ...process.argv.slice(2)].map(shellQuote).join(' ')
     throw new KvError(
       'E_UNKNOWN_COMMAND',
       `There is no command "kv ${words[0]}".`,
