@@ -44,6 +44,8 @@ export const CLIENT_CONNECT_TIMEOUT_MS = 2_000
 export const CLIENT_REPLY_TIMEOUT_MS = 10_000
 /** `MOVED` replies that a client follows for one request before it hands the error to its caller. */
 export const CLIENT_REDIRECTS_MAX = 8
+/** Bytes of values that one client of `kv bench` has in flight. */
+export const BENCH_BATCH_BYTES_MAX = 256 * 1024 * 1024
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')

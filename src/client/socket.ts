@@ -1,5 +1,5 @@
 /** Opens the TCP connection, in bounded time, and says in words why it could not. */
-import {createConnection, type Socket} from 'node:net'
+import {createConnection, type OnReadOpts, type Socket} from 'node:net'
 import {formatAddress, type Address} from '../base/address.ts'
 import {CLIENT_CONNECT_TIMEOUT_MS} from '../constants.ts'
 import {ClientError} from './errors.ts'
@@ -7,13 +7,20 @@ import {ClientError} from './errors.ts'
 export interface SocketOptions {
   readonly connectTimeoutMs?: number
   readonly signal?: AbortSignal | undefined
+  /** Reads into one buffer and skips the stream; for who counts bytes by the million. */
+  readonly onread?: OnReadOpts
 }
 
 /** A connected socket without listeners. Errors: ClientError E_CONNECT, E_INTERRUPTED. */
 export function openSocket(address: Address, options: SocketOptions): Promise<Socket> {
   const timeoutMs = options.connectTimeoutMs ?? CLIENT_CONNECT_TIMEOUT_MS
   return new Promise((resolve, reject) => {
-    const socket = createConnection({host: address.host, port: address.port, noDelay: true})
+    const socket = createConnection({
+      host: address.host,
+      port: address.port,
+      noDelay: true,
+      ...(options.onread && {onread: options.onread}),
+    })
     const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs)
     const settle = (): void => {
       clearTimeout(timer)
