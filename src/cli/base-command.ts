@@ -4,7 +4,7 @@
  */
 import {Command} from '@oclif/core'
 import type {ChalkInstance} from 'chalk'
-import {EXIT} from '../errors.ts'
+import type {EXIT} from '../errors.ts'
 import {failureJson, failureLine, toFailure} from './report.ts'
 import {styleFor} from './style.ts'
 

@@ -83,15 +83,17 @@ type Started = NodeEvent & {readonly event: 'started'}
 
 /** The child's first line on stdout says where it listens, or why it cannot. */
 async function firstEvent(child: ChildProcess): Promise<Started> {
-  const lines = createInterface({input: child.stdout!})
-  for await (const line of lines) {
-    const message = JSON.parse(line) as Started | {readonly error: {readonly code: string; readonly message: string}}
-    if ('error' in message) throw childError(message.error)
-    // What comes later is read and dropped, so that the pipe never fills.
-    child.stdout?.resume()
-    return message
-  }
-  throw new KvError('E_INTERNAL', 'The node ended before it was ready.', 'Try `kv node start` to see why.')
+  const line = await new Promise<string | undefined>((resolve) => {
+    // Later lines are read and dropped, so that the pipe never fills.
+    createInterface({input: child.stdout!})
+      .on('line', (text) => resolve(text))
+      .on('close', () => resolve(undefined))
+  })
+  if (line === undefined)
+    throw new KvError('E_INTERNAL', 'The node ended before it was ready.', 'Try `kv node start` to see why.')
+  const message = JSON.parse(line) as Started | {readonly error: {readonly code: string; readonly message: string}}
+  if ('error' in message) throw childError(message.error)
+  return message
 }
 
 function childError(error: {readonly code: string; readonly message: string; readonly hint?: string}): KvError {

@@ -2,7 +2,7 @@
  * Replies as redis-cli prints them, so that eyes and scripts that know it feel at home: spread out with types and indexes for
  * a terminal, raw bytes for a pipe, plain values for JSON.
  */
-import {isTagged, type Reply} from '../client/reply.ts'
+import {isList, isTagged, type Reply} from '../client/reply.ts'
 
 /** For a terminal: `(integer) 3`, `"quoted"`, numbered and indented elements. Without a line end. */
 export function formatReply(reply: Reply, indent = ''): string {
@@ -86,7 +86,7 @@ function quoteBytes(bytes: Buffer): string {
 export function rawReply(reply: Reply): Buffer {
   if (Buffer.isBuffer(reply)) return reply
   if (reply === null) return Buffer.alloc(0)
-  if (Array.isArray(reply)) return joinLines((reply as readonly Reply[]).map(rawReply))
+  if (isList(reply)) return joinLines(reply.map(rawReply))
   if (!isTagged(reply)) return Buffer.from(String(reply))
   switch (reply.kind) {
     case 'error':

@@ -14,7 +14,7 @@
  */
 import {BULK_BYTES_MAX, INLINE_BYTES_MAX, REPLY_BYTES_MAX, REPLY_DEPTH_MAX, REPLY_ITEMS_MAX} from '../constants.ts'
 import {KvError} from '../errors.ts'
-import type {Push, Reply} from './reply.ts'
+import {replyPairs, type Push, type Reply} from './reply.ts'
 
 export interface DecoderEvents {
   onReply(reply: Reply): void
@@ -168,19 +168,13 @@ export class ReplyDecoder {
     }
     if (frame.kind === 'array') this.#emit(frame.items)
     else if (frame.kind === 'set') this.#emit({kind: 'set', items: frame.items})
-    else this.#emit({kind: 'map', entries: pairs(frame.items)})
+    else this.#emit({kind: 'map', entries: replyPairs(frame.items)})
   }
 
   #count(bytes: number): void {
     this.#replyBytes += bytes
     if (this.#replyBytes > REPLY_BYTES_MAX) throw protocolError(`one reply is larger than ${REPLY_BYTES_MAX} bytes`)
   }
-}
-
-function pairs(items: readonly Reply[]): [Reply, Reply][] {
-  const entries: [Reply, Reply][] = []
-  for (let at = 0; at < items.length; at += 2) entries.push([items[at]!, items[at + 1]!])
-  return entries
 }
 
 function checkType(type: string): void {

@@ -94,7 +94,7 @@ export class ReplyCounter {
     if (FACTOR[type]) {
       if (this.#isNegative) return this.#endNull()
       if (this.#number > REPLY_ITEMS_MAX) throw badReply('a count over the limit')
-      const added = this.#number * FACTOR[type]!
+      const added = this.#number * FACTOR[type]
       // An attribute stands before a value and is none itself.
       return this.#endValue(type === ATTRIBUTE ? added + 1 : added)
     }

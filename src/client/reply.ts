@@ -46,6 +46,11 @@ export function isTagged(reply: Reply): reply is TaggedReply {
   return typeof reply === 'object' && reply !== null && !Array.isArray(reply) && !Buffer.isBuffer(reply)
 }
 
+/** `Array.isArray` that keeps the element type of a readonly array. */
+export function isList(reply: Reply): reply is readonly Reply[] {
+  return Array.isArray(reply)
+}
+
 export function isError(reply: Reply): reply is ErrorReply {
   return isTagged(reply) && reply.kind === 'error'
 }
@@ -59,12 +64,16 @@ export function replyText(reply: Reply | undefined): string | undefined {
   return undefined
 }
 
+/** Neighbours made into pairs; the length is even. */
+export function replyPairs(flat: readonly Reply[]): [Reply, Reply][] {
+  const pairs: [Reply, Reply][] = []
+  for (let at = 0; at < flat.length; at += 2) pairs.push([flat[at]!, flat[at + 1]!])
+  return pairs
+}
+
 /** The pairs of a map, whether it came as a RESP3 map or as RESP2's flat array; undefined if it is neither. */
 export function replyEntries(reply: Reply): readonly (readonly [Reply, Reply])[] | undefined {
   if (isTagged(reply)) return reply.kind === 'map' ? reply.entries : undefined
-  if (!Array.isArray(reply) || reply.length % 2 !== 0) return undefined
-  const flat = reply as readonly Reply[]
-  const entries: [Reply, Reply][] = []
-  for (let at = 0; at < flat.length; at += 2) entries.push([flat[at]!, flat[at + 1]!])
-  return entries
+  if (!isList(reply) || reply.length % 2 !== 0) return undefined
+  return replyPairs(reply)
 }

@@ -2,7 +2,7 @@
 import {formatAddress, type Address} from '../base/address.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {KvError} from '../errors.ts'
-import {isError, replyText, type Reply} from './reply.ts'
+import {isError, isList, replyText, type Reply} from './reply.ts'
 
 const NO_OWNER = -1
 
@@ -48,13 +48,13 @@ export function singleNodeMap(address: Address): SlotMap {
  */
 export function parseSlots(reply: Reply, asked: Address): SlotMap {
   if (isError(reply) && reply.text.includes('cluster support disabled')) return singleNodeMap(asked)
-  if (!Array.isArray(reply)) throw unreadable()
+  if (!isList(reply)) throw unreadable()
   const masters: Address[] = []
   const indexes = new Map<string, number>()
   const owners = new Int16Array(BUCKET_COUNT).fill(NO_OWNER)
-  for (const range of reply as readonly Reply[]) {
-    if (!Array.isArray(range)) throw unreadable()
-    const [first, last, master] = range as readonly Reply[]
+  for (const range of reply) {
+    if (!isList(range)) throw unreadable()
+    const [first, last, master] = range
     const address = parseNode(master, asked)
     if (!isBucket(first) || !isBucket(last) || first > last) throw unreadable()
     const name = formatAddress(address)
@@ -78,8 +78,8 @@ export function parseMoved(text: string, asked: Address): {readonly bucket: numb
 }
 
 function parseNode(node: Reply | undefined, asked: Address): Address {
-  if (!Array.isArray(node)) throw unreadable()
-  const [host, port] = node as readonly Reply[]
+  if (node === undefined || !isList(node)) throw unreadable()
+  const [host, port] = node
   if (!isPort(port)) throw unreadable()
   const text = replyText(host) ?? ''
   return {host: text === '' || text === '?' ? asked.host : text, port}

@@ -114,7 +114,7 @@ describe('replies', () => {
     const chunk = Buffer.from('$3\r\nabc\r\n')
     const [value] = decode([chunk]).replies
     chunk.fill(0)
-    expect(String(value)).toBe('abc')
+    expect(value).toEqual(Buffer.from('abc'))
   })
 })
 

@@ -10,7 +10,7 @@
  * A lane that loses its connection is opened again while the run lasts; what was in flight on it is counted as lost.
  */
 import {CLIENT_REPLY_TIMEOUT_MS} from '../../constants.ts'
-import {KvError} from '../../errors.ts'
+import type {KvError} from '../../errors.ts'
 import type {Lane} from './lane.ts'
 
 const REOPEN_DELAY_MS = 100
