@@ -42,6 +42,8 @@ export const REPLY_BYTES_MAX = 1024 * 1024 * 1024
 export const CLIENT_CONNECT_TIMEOUT_MS = 2_000
 /** A client gives up on a reply after this. */
 export const CLIENT_REPLY_TIMEOUT_MS = 10_000
+/** A client that says goodbye does not wait longer than this for the answer. */
+export const CLIENT_GOODBYE_TIMEOUT_MS = 1_000
 /** `MOVED` replies that a client follows for one request before it hands the error to its caller. */
 export const CLIENT_REDIRECTS_MAX = 8
 /** Bytes of values that one client of `kv bench` has in flight. */

@@ -1,8 +1,7 @@
 /** From flags to a client: the address, the password, and errors that name what was typed. */
 import {readFileSync} from 'node:fs'
 import {parseAddress, type Address} from '../base/address.ts'
-import {ClusterClient} from '../client/cluster-client.ts'
-import {Connection, type ConnectionOptions} from '../client/connection.ts'
+import {ClusterClient, type ClusterOptions} from '../client/cluster-client.ts'
 import {DEFAULT_PORT} from '../constants.ts'
 import {KvError} from '../errors.ts'
 
@@ -36,15 +35,7 @@ export function readPassword(file: string | undefined): string | undefined {
   return password
 }
 
-/** A connection to exactly the node that was named. Errors as `Connection.connect`. */
-export function connectNode(flags: ConnectFlags, options: ConnectionOptions = {}): Promise<Connection> {
-  return Connection.connect(requireAddress(flags.node), {...options, password: readPassword(flags['password-file'])})
-}
-
-/** A client of the cluster that the named node belongs to. Errors as `ClusterClient.connect`. */
-export function connectCluster(flags: ConnectFlags, options: ConnectionOptions = {}): Promise<ClusterClient> {
-  return ClusterClient.connect([requireAddress(flags.node)], {
-    ...options,
-    password: readPassword(flags['password-file']),
-  })
+/** A client of the cluster that the named node belongs to; it connects with its first request. Errors: E_USAGE. */
+export function clusterClient(flags: ConnectFlags, options: ClusterOptions = {}): ClusterClient {
+  return new ClusterClient([requireAddress(flags.node)], {...options, password: readPassword(flags['password-file'])})
 }

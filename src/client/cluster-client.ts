@@ -7,13 +7,14 @@
  * whole map again in the background, because buckets seldom move alone.
  */
 import {formatAddress, type Address} from '../base/address.ts'
+import {assert} from '../base/assert.ts'
 import {keyBucket} from '../base/crc16.ts'
 import {CLIENT_REDIRECTS_MAX} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {Connection, type ConnectionOptions} from './connection.ts'
 import type {Argument} from './encoder.ts'
 import {isError, type Reply} from './reply.ts'
-import {parseMoved, parseSlots, type SlotMap} from './slot-map.ts'
+import {emptyMap, parseMoved, parseSlots, type SlotMap} from './slot-map.ts'
 
 export type ClusterOptions = Omit<ConnectionOptions, 'onClose'>
 
@@ -27,32 +28,27 @@ export class ClusterClient {
   readonly #options: ClusterOptions
   readonly #seeds: readonly Address[]
   readonly #connections = new Map<string, Promise<Connection>>()
-  #map: SlotMap
+  #map: SlotMap = emptyMap()
   #refreshing: Promise<void> | undefined
   #isClosed = false
 
   /** Connects to the first seed that answers and loads the map. Errors: that of the last seed. */
   static async connect(seeds: readonly Address[], options: ClusterOptions = {}): Promise<ClusterClient> {
-    let lastError: unknown = new KvError('E_USAGE', 'No address to connect to was given.')
-    for (const seed of seeds) {
-      let first: Connection | undefined
-      try {
-        first = await Connection.connect(seed, options)
-        const map = parseSlots(await first.send(['CLUSTER', 'SLOTS']), seed)
-        return new ClusterClient(seeds, options, first, map)
-      } catch (error) {
-        first?.close()
-        lastError = error
-      }
+    const client = new ClusterClient(seeds, options)
+    try {
+      await client.refresh()
+      return client
+    } catch (error) {
+      client.cut()
+      throw error
     }
-    throw lastError
   }
 
-  private constructor(seeds: readonly Address[], options: ClusterOptions, first: Connection, map: SlotMap) {
+  /** Connects to nothing yet and knows no map: the first requests go to a seed, and `MOVED` teaches the rest. */
+  constructor(seeds: readonly Address[], options: ClusterOptions = {}) {
+    assert(seeds.length > 0, 'a client needs an address to begin with')
     this.#seeds = seeds
     this.#options = options
-    this.#connections.set(formatAddress(first.address), Promise.resolve(first))
-    this.#map = map
   }
 
   /** The map as known now. */
@@ -107,7 +103,7 @@ export class ClusterClient {
     for (const address of [...this.#map.masters, ...this.#seeds]) {
       try {
         const connection = await this.connectionTo(address)
-        this.#map = parseSlots(await connection.call(['CLUSTER', 'SLOTS']), address)
+        this.#map = parseSlots(await connection.send(['CLUSTER', 'SLOTS']), address)
         return
       } catch (error) {
         lastError = error
@@ -116,12 +112,21 @@ export class ClusterClient {
     throw lastError
   }
 
-  /** Says goodbye on every connection, once what is in flight is answered. Never throws. */
+  /** Says goodbye on every connection, once what is in flight is answered. Never throws, and takes a bounded time. */
   async close(): Promise<void> {
+    await this.#endAll((connection) => connection.goodbye())
+  }
+
+  /** Cuts every connection; requests without a reply fail. */
+  cut(): void {
+    void this.#endAll((connection) => Promise.resolve(connection.close()))
+  }
+
+  async #endAll(end: (connection: Connection) => Promise<void>): Promise<void> {
     this.#isClosed = true
     const connections = [...this.#connections.values()]
     this.#connections.clear()
-    await Promise.all(connections.map((made) => made.then((connection) => connection.goodbye()).catch(() => undefined)))
+    await Promise.all(connections.map((made) => made.then(end).catch(() => undefined)))
   }
 
   #forget(name: string, made: Promise<Connection>): void {

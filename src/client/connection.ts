@@ -12,7 +12,7 @@
  */
 import type {Socket} from 'node:net'
 import {formatAddress, type Address} from '../base/address.ts'
-import {CLIENT_REPLY_TIMEOUT_MS} from '../constants.ts'
+import {CLIENT_GOODBYE_TIMEOUT_MS, CLIENT_REPLY_TIMEOUT_MS} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {ReplyDecoder} from './decoder.ts'
 import {encodeRequest, type Argument} from './encoder.ts'
@@ -130,15 +130,17 @@ export class Connection {
 
   /**
    * Orderly end: what is in flight is answered first, then GOODBYE (QUIT for a server that does not know it), then the server
-   * closes. Never throws: a connection that is already lost, or does not end in time, is cut.
+   * closes. Never throws, and takes no longer than CLIENT_GOODBYE_TIMEOUT_MS: a connection that is lost or too slow is cut.
    */
   async goodbye(): Promise<void> {
+    const timer = setTimeout(() => this.close(), CLIENT_GOODBYE_TIMEOUT_MS)
     try {
       const reply = await this.send(['GOODBYE'])
       if (isError(reply)) await this.send(['QUIT'])
     } catch {
       // It is over either way, and whoever waits for a reply has been told by that reply's own promise.
     }
+    clearTimeout(timer)
     this.close()
   }
 

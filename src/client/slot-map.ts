@@ -2,6 +2,7 @@
 import {formatAddress, type Address} from '../base/address.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {KvError} from '../errors.ts'
+import {ReplyError} from './errors.ts'
 import {isError, isList, replyText, type Reply} from './reply.ts'
 
 const NO_OWNER = -1
@@ -37,6 +38,11 @@ export class SlotMap {
   }
 }
 
+/** Nobody serves anything, as far as is known. */
+export function emptyMap(): SlotMap {
+  return new SlotMap([], new Int16Array(BUCKET_COUNT).fill(NO_OWNER))
+}
+
 /** One node that serves everything: a Redis that runs outside a cluster. */
 export function singleNodeMap(address: Address): SlotMap {
   return new SlotMap([address], new Int16Array(BUCKET_COUNT))
@@ -44,10 +50,13 @@ export function singleNodeMap(address: Address): SlotMap {
 
 /**
  * Reads the reply to `CLUSTER SLOTS` that `asked` gave: `[[first, last, [host, port, id, ...], replica...]...]`. An empty or null host
- * means "the one you asked". Errors: E_PROTOCOL for any other shape.
+ * means "the one you asked". Errors: E_REPLY for an error reply, E_PROTOCOL for any other shape.
  */
 export function parseSlots(reply: Reply, asked: Address): SlotMap {
-  if (isError(reply) && reply.text.includes('cluster support disabled')) return singleNodeMap(asked)
+  if (isError(reply)) {
+    if (reply.text.includes('cluster support disabled')) return singleNodeMap(asked)
+    throw new ReplyError(reply.text)
+  }
   if (!isList(reply)) throw unreadable()
   const masters: Address[] = []
   const indexes = new Map<string, number>()

@@ -4,7 +4,8 @@ import {formatAddress, type Address} from '../../src/base/address.ts'
 import {ClusterClient} from '../../src/client/cluster-client.ts'
 import {parseMoved, parseSlots} from '../../src/client/slot-map.ts'
 import {CLIENT_REDIRECTS_MAX} from '../../src/constants.ts'
-import {freePort, startScriptedServer, type Request, type ScriptedServer} from './scripted-server.ts'
+import {freePort} from '../support/ports.ts'
+import {startScriptedServer, type Request, type ScriptedServer} from './scripted-server.ts'
 
 const servers: ScriptedServer[] = []
 const clients: ClusterClient[] = []
@@ -110,6 +111,25 @@ describe('routing', () => {
     await expect.poll(() => first.isOpen).toBe(false)
     expect(await client.send(['GET', BAR], BAR)).toBe('a')
     expect(a.requests.filter(([name]) => name === 'GET')).toHaveLength(1)
+  })
+
+  test('a client that was not connected learns the map from MOVED', async () => {
+    const {a, b} = await twoNodes()
+    const client = new ClusterClient([a.address])
+    clients.push(client)
+    expect(await client.send(['GET', FOO], FOO)).toBe('b')
+    expect(await client.send(['GET', FOO], FOO)).toBe('b')
+    expect(a.requests.filter(([name]) => name === 'GET')).toHaveLength(1)
+    expect(b.requests.filter(([name]) => name === 'GET')).toHaveLength(2)
+  })
+
+  test('an error instead of the map is said as it is', async () => {
+    const server = await startScriptedServer(([name]) => (name === 'CLUSTER' ? '-LOADING the dataset\r\n' : undefined))
+    servers.push(server)
+    await expect(ClusterClient.connect([server.address])).rejects.toMatchObject({
+      code: 'E_REPLY',
+      message: 'LOADING the dataset',
+    })
   })
 
   test('a closed client sends nothing', async () => {

@@ -5,7 +5,8 @@ import {Connection, type ConnectionOptions} from '../../src/client/connection.ts
 import {ClientError, ReplyError} from '../../src/client/errors.ts'
 import type {Push} from '../../src/client/reply.ts'
 import {KvError} from '../../src/errors.ts'
-import {freePort, startDeafServer, startScriptedServer, type Script, type ScriptedServer} from './scripted-server.ts'
+import {freePort} from '../support/ports.ts'
+import {startDeafServer, startScriptedServer, type Script, type ScriptedServer} from './scripted-server.ts'
 
 const servers: ScriptedServer[] = []
 const connections: Connection[] = []

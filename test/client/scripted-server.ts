@@ -54,14 +54,6 @@ async function stop(server: Server, sockets: Set<Socket>): Promise<void> {
   await once(server, 'close')
 }
 
-/** A port where nothing listens (a moment ago, at least). */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  const {port} = await listen(server)
-  await stop(server, new Set())
-  return port
-}
-
 /**
  * A port that swallows connection attempts, as a host behind a firewall does: its one-place backlog is full and its
  * thread, blocked for good, accepts nothing, so the kernel drops further SYNs.
