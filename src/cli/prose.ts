@@ -5,6 +5,6 @@ export function prose(strings: TemplateStringsArray, ...values: readonly (string
   return String.raw({raw: strings}, ...values)
     .trim()
     .split(/\n\s*\n/)
-    .map((paragraph) => paragraph.replace(/\s*\n\s*/g, ' '))
+    .map((paragraph) => paragraph.trim().replace(/\s*\n\s*/g, ' '))
     .join('\n\n')
 }

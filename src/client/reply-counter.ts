@@ -38,6 +38,8 @@ export class ReplyCounter {
   #missing = 0
   /** What is under way belongs to no request. */
   #isPush = false
+  /** Inside an aggregate, where a null is no reply of its own. */
+  #isNested = false
   /** Type byte of the header under way; 0 between headers. */
   #type = 0
   #number = 0
@@ -74,6 +76,7 @@ export class ReplyCounter {
     if (this.#missing === 0) {
       this.#missing = 1
       this.#isPush = type === PUSH
+      this.#isNested = false
     }
     this.#type = type
     this.#number = 0
@@ -94,6 +97,7 @@ export class ReplyCounter {
     if (FACTOR[type]) {
       if (this.#isNegative) return this.#endNull()
       if (this.#number > REPLY_ITEMS_MAX) throw badReply('a count over the limit')
+      this.#isNested = true
       const added = this.#number * FACTOR[type]
       // An attribute stands before a value and is none itself.
       return this.#endValue(type === ATTRIBUTE ? added + 1 : added)
@@ -108,7 +112,7 @@ export class ReplyCounter {
   }
 
   #endNull(): number {
-    if (this.#missing === 1) this.nulls++
+    if (!this.#isNested) this.nulls++
     return this.#endValue(0)
   }
 
