@@ -48,9 +48,29 @@ export const CLIENT_GOODBYE_TIMEOUT_MS = 1_000
 export const CLIENT_REDIRECTS_MAX = 8
 /** Bytes of values that one client of `kv bench` has in flight. */
 export const BENCH_BATCH_BYTES_MAX = 256 * 1024 * 1024
+/** Largest epoch of a bucket: u32 in a record. */
+export const EPOCH_MAX = 2 ** 32 - 1
+/** Largest seq of a bucket: 48 bits in a record; at a million writes a second it lasts 8 years. */
+export const SEQ_MAX = 2 ** 48 - 1
+/** Latest time that a record can carry, unix ms: 48 bits. */
+export const TIME_MS_MAX = 2 ** 48 - 1
+/** One encoded record: key, field, value, and room for its head. */
+export const RECORD_BYTES_MAX = 2 * KEY_BYTES_MAX + VALUE_BYTES_MAX + 64
+/** Records of one batch. A single record that is larger travels alone; applying a batch should stay near a millisecond. */
+export const RECORD_BATCH_BYTES_MAX = 256 * 1024
+/** Memory that a record writer keeps between batches; what a huge group needed beyond it is given back. */
+export const RECORD_WRITER_KEEP_BYTES_MAX = 4 * 1024 * 1024
+/** Bytes of a savefile gathered before one write to the disk. */
+export const SAVEFILE_WRITE_BYTES = 256 * 1024
+/** Bytes of a savefile read at once; a larger batch (one huge value) is read whole. */
+export const SAVEFILE_READ_BYTES = 1024 * 1024
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
 assert(BULK_BYTES_MAX < REPLY_BYTES_MAX, 'the largest value must fit a reply')
 assert((BUCKET_COUNT & (BUCKET_COUNT - 1)) === 0, 'the bucket is taken from a hash with a mask')
 assert(KEY_BYTES_MAX < 2 ** 24, 'key lengths are kept in 24 bits')
+assert(RECORD_BYTES_MAX < 2 ** 32, 'lengths in records and batches are u32')
+assert(RECORD_BATCH_BYTES_MAX < RECORD_BYTES_MAX, 'only a record alone in its batch may exceed the batch limit')
+assert(RECORD_BATCH_BYTES_MAX < RECORD_WRITER_KEEP_BYTES_MAX, 'an ordinary batch must not cost an allocation')
+assert(SEQ_MAX <= Number.MAX_SAFE_INTEGER, 'seqs are exact numbers')

@@ -1,0 +1,108 @@
+/** MULTI EXEC DISCARD WATCH UNWATCH: check-and-set. */
+import {endTransaction} from '../transaction.ts'
+import type {CommandSpec} from './command.ts'
+import type {Context} from './context.ts'
+
+function multi(c: Context): void {
+  if (c.session.inTransaction) return c.fail('ERR MULTI calls can not be nested')
+  c.session.inTransaction = true
+  c.out.ok()
+}
+
+function exec(c: Context): void {
+  const {session, effects, out, engine} = c
+  if (!session.inTransaction) return c.fail('ERR EXEC without MULTI')
+  if (session.isTransactionBad) {
+    endTransaction(c)
+    return c.fail('EXECABORT Transaction discarded because of previous errors.')
+  }
+  if (session.isDirty) {
+    endTransaction(c)
+    return out.nullArray()
+  }
+  const queue = session.queue
+  effects.watches.unwatch(session)
+  out.array(queue.length)
+  effects.beginGroup()
+  for (const queued of queue) engine.runQueued(queued.command, queued.request)
+  effects.endGroup()
+  c.hasFailed = false
+  endTransaction(c)
+}
+
+function discard(c: Context): void {
+  if (!c.session.inTransaction) return c.fail('ERR DISCARD without MULTI')
+  endTransaction(c)
+  c.out.ok()
+}
+
+function watch(c: Context): void {
+  if (c.session.inTransaction) return c.fail('ERR WATCH inside MULTI is not allowed')
+  for (let i = 1; i < c.argc; i++) {
+    c.lookup(i)
+    c.effects.watches.watch(c.session, c.latin1(i))
+  }
+  c.out.ok()
+}
+
+function unwatch(c: Context): void {
+  c.effects.watches.unwatch(c.session)
+  c.out.ok()
+}
+
+const FLAGS = ['noscript', 'loading', 'stale', 'fast', 'allow_busy'] as const
+
+export const TRANSACTION_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'multi',
+    arity: 1,
+    flags: FLAGS,
+    group: 'transactions',
+    since: '1.2.0',
+    complexity: 'O(1)',
+    summary: 'Starts a transaction: commands are queued until EXEC.',
+    run: multi,
+  },
+  {
+    name: 'exec',
+    arity: 1,
+    flags: ['noscript', 'loading', 'stale', 'skip_slowlog'],
+    group: 'transactions',
+    since: '1.2.0',
+    complexity: 'Depends on commands in the transaction',
+    summary: 'Executes the queued commands, if no watched key has changed.',
+    run: exec,
+  },
+  {
+    name: 'discard',
+    arity: 1,
+    flags: FLAGS,
+    group: 'transactions',
+    since: '2.0.0',
+    complexity: 'O(N), when N is the number of queued commands',
+    summary: 'Forgets the queued commands.',
+    run: discard,
+  },
+  {
+    name: 'watch',
+    arity: -2,
+    flags: FLAGS,
+    keys: {first: 1, last: -1, step: 1, flags: ['RO']},
+    group: 'transactions',
+    since: '2.2.0',
+    complexity: 'O(1) for every key.',
+    summary: 'Makes the next EXEC depend on these keys staying as they are.',
+    args: [{name: 'key', type: 'key', multiple: true}],
+    run: watch,
+  },
+  {
+    name: 'unwatch',
+    arity: 1,
+    flags: FLAGS,
+    group: 'transactions',
+    since: '2.2.0',
+    complexity: 'O(1)',
+    summary: 'Forgets the watched keys.',
+    run: unwatch,
+  },
+]

@@ -1,0 +1,22 @@
+/** What Redis says to a command that it does not know, to the letter: clients and their suites compare it. */
+import type {Command} from './command.ts'
+import type {Context} from './context.ts'
+
+const SHOWN_BYTES_MAX = 128
+
+export function unknownCommand(context: Context): string {
+  let args = ''
+  for (let i = 1; i < context.argc && args.length < SHOWN_BYTES_MAX; i++) {
+    args += `'${shown(context, i, SHOWN_BYTES_MAX - args.length)}' `
+  }
+  return `ERR unknown command '${shown(context, 0, SHOWN_BYTES_MAX)}', with args beginning with: ${args}`
+}
+
+export function unknownSubcommand(context: Context, command: Command): string {
+  return `ERR unknown subcommand '${shown(context, 1, SHOWN_BYTES_MAX)}'. Try ${command.spec.name.toUpperCase()} HELP.`
+}
+
+function shown(context: Context, i: number, bytesMax: number): string {
+  const {buf, off, len} = context.request
+  return buf.toString('latin1', off[i]!, off[i]! + Math.min(len[i]!, bytesMax))
+}

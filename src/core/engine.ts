@@ -1,0 +1,322 @@
+/**
+ * The engine: takes requests, answers them, and does a little background work when it is told to. The only file
+ * that knows all parts. It is deterministic: time and randomness come in, effects go out through `Host`.
+ *
+ *   execute(session, request, out)   find the command -> check -> route to a bucket -> run -> reply bytes in `out`
+ *   tick(now, unixMs)                expiry, room, what is due
+ *   work(budget)                     freeing, defragmentation, jobs, in steps of about `budget` nodes
+ *
+ * Hot path: `execute`, measured by `npm run bench`.
+ */
+import {keyBucket} from '../base/crc16.ts'
+import {Prng} from '../base/prng.ts'
+import {Context, DONE, PARKED, WAITING} from './command/context.ts'
+import {
+  IS_ADMIN,
+  IS_DENY_OOM,
+  IS_NO_AUTH,
+  IS_NO_MULTI,
+  IS_SKIP_MONITOR,
+  IS_TRANSACTION_CONTROL,
+  IS_WRITE,
+} from './command/command.ts'
+import {CommandTable} from './command/command-table.ts'
+import {ALL_COMMANDS} from './command/all.ts'
+import {Effects} from './effects.ts'
+import {Eviction} from './eviction.ts'
+import {Expiry} from './expiry.ts'
+import {Keyspace} from './keyspace/keyspace.ts'
+import {MapStore} from './keyspace/map-store.ts'
+import {Parking} from './parking.ts'
+import {queueCommand} from './transaction.ts'
+import {unknownCommand, unknownSubcommand} from './command/unknown.ts'
+import {Defrag} from './keyspace/defrag.ts'
+import type {Command} from './command/command.ts'
+import type {Host} from './host.ts'
+import type {Job} from './parking.ts'
+import type {Request} from '../resp/request-decoder.ts'
+import type {ReplyWriter} from '../resp/reply-writer.ts'
+import {REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT} from './session.ts'
+import type {Session} from './session.ts'
+
+export interface EngineOptions {
+  /** 40 hex digits. */
+  readonly nodeId: string
+  /** Seed of all randomness in the engine, 32 bits. */
+  readonly seed: number
+  /** Unix ms. */
+  readonly now: number
+}
+
+/** Counters for INFO; they only grow (CONFIG RESETSTAT sets them to zero). */
+export interface EngineStats {
+  commandsProcessed: number
+  keyspaceHits: number
+  keyspaceMisses: number
+  errorReplies: number
+}
+
+export class Engine {
+  readonly nodeId: string
+  readonly host: Host
+  readonly keyspace: Keyspace
+  readonly maps: MapStore
+  readonly effects: Effects
+  readonly eviction: Eviction
+  readonly expiry: Expiry
+  readonly defrag: Defrag
+  readonly parking: Parking
+  readonly random: Prng
+  readonly table = new CommandTable(ALL_COMMANDS)
+  readonly stats: EngineStats = {commandsProcessed: 0, keyspaceHits: 0, keyspaceMisses: 0, errorReplies: 0}
+  /** Sessions that sent MONITOR. */
+  readonly monitors = new Set<Session>()
+  /** Password that AUTH wants, or '' for none. */
+  password = ''
+  /** Unix ms until which commands (or only writes) wait: CLIENT PAUSE. */
+  pausedUntil = 0
+  isPauseForWritesOnly = false
+
+  readonly #context: Context
+
+  constructor(options: EngineOptions, host: Host) {
+    this.nodeId = options.nodeId
+    this.host = host
+    this.random = new Prng(options.seed)
+    this.keyspace = new Keyspace(this.random.next32(), options.now)
+    this.maps = new MapStore(this.keyspace)
+    this.effects = new Effects(this.keyspace, this.maps)
+    this.eviction = new Eviction(this.effects, this.random.fork())
+    this.expiry = new Expiry(this.effects)
+    this.defrag = new Defrag(this.keyspace)
+    this.parking = new Parking(host)
+    this.#context = new Context(this, this.effects)
+    this.setTime(options.now)
+  }
+
+  /** The driver calls this before each input. `unixMs`: wall clock, whole ms. */
+  setTime(unixMs: number): void {
+    this.#context.now = unixMs
+    this.effects.time = unixMs
+    this.keyspace.usedClock = Math.floor(unixMs / 1000)
+  }
+
+  /** Unix ms of the last input. */
+  get now(): number {
+    return this.#context.now
+  }
+
+  /**
+   * Executes one request and writes its reply to `out`. DONE: answered. PARKED: not touched, give it again after
+   * `Host.wake`. WAITING: taken, answered later by `Host.complete`; nothing else of this session until then.
+   */
+  execute(session: Session, request: Request, out: ReplyWriter): number {
+    if (request.argc === 0) return DONE
+    const context = this.#context
+    const start = out.pos
+    out.proto = session.proto
+    context.session = session
+    context.request = request
+    context.out = out
+    context.verdict = DONE
+    context.hasFailed = false
+    const command = this.table.find(request)
+    if (command === null) this.#reject(context, unknownCommand(context))
+    else this.#dispatch(context, command)
+    if (context.verdict === PARKED) {
+      out.rewind(start)
+      return PARKED
+    }
+    session.activeAt = context.now
+    if (session.replyMode !== REPLY_ON) this.#muteReply(session, out, start)
+    return context.verdict
+  }
+
+  /** The session's connection is gone. */
+  disconnect(session: Session): void {
+    this.effects.watches.unwatch(session)
+    this.monitors.delete(session)
+    this.parking.forget(session)
+  }
+
+  /** Runs a queued command of a transaction, whose checks were made when it was queued. */
+  runQueued(command: Command, request: Request): void {
+    const context = this.#context
+    const outer = context.request
+    const outerCommand = context.command
+    context.request = request
+    context.bucket =
+      command.firstKey === 0
+        ? -1
+        : keyBucket(request.buf, request.off[command.firstKey]!, request.len[command.firstKey]!)
+    this.#run(context, command)
+    context.request = outer
+    context.command = outerCommand
+  }
+
+  /** Periodic: what the clock makes due. The driver calls it about ten times a second. */
+  tick(unixMs: number): void {
+    this.setTime(unixMs)
+    if (this.pausedUntil !== 0 && unixMs >= this.pausedUntil) this.unpause()
+    if (this.eviction.isOver) this.eviction.makeRoom()
+    this.defrag.plan()
+    if (this.hasWork) this.host.requestWork()
+  }
+
+  get hasWork(): boolean {
+    return (
+      this.keyspace.hasGarbage ||
+      this.parking.hasJobs ||
+      this.defrag.isBusy ||
+      this.expiry.isBehind ||
+      this.keyspace.wheel.size > 0
+    )
+  }
+
+  /** Does at most about `budget` nodes' worth of background work; true if there is more to do now. */
+  work(budget: number): boolean {
+    let left = this.parking.work(budget)
+    left = this.expiry.work(this.now, left)
+    left = this.keyspace.collect(left)
+    left = this.defrag.work(left)
+    return left <= 0
+  }
+
+  /** Runs a job in steps; its session is answered when it ends. Within a transaction it runs to its end at once. */
+  startJob(context: Context, job: Job): void {
+    if (context.session.inTransaction) {
+      job.step(Number.MAX_SAFE_INTEGER)
+      job.reply(context.out)
+      return
+    }
+    context.verdict = WAITING
+    this.parking.start(context.session, job)
+    this.host.requestWork()
+  }
+
+  /** Data commands (or writes only) wait until `until`, Unix ms. */
+  pause(until: number, isForWritesOnly: boolean): void {
+    this.pausedUntil = until
+    this.isPauseForWritesOnly = isForWritesOnly
+  }
+
+  unpause(): void {
+    this.pausedUntil = 0
+    this.parking.wakePaused()
+  }
+
+  #dispatch(context: Context, found: Command): void {
+    let command = found
+    const {session, request} = context
+    if (command.subcommands !== null && (request.argc > 1 || command.run === null)) {
+      const resolved = request.argc > 1 ? command.subcommands.get(context.text(1).toLowerCase()) : undefined
+      if (resolved) command = resolved
+      else if (request.argc > 1) return this.#reject(context, unknownSubcommand(context, command))
+    }
+    context.command = command
+    if (!command.acceptsArity(request.argc) || command.run === null) {
+      command.rejectedCalls++
+      return this.#reject(context, `ERR wrong number of arguments for '${command.fullName}' command`)
+    }
+    if (!session.isAuthenticated && (command.bits & IS_NO_AUTH) === 0) {
+      return this.#reject(context, 'NOAUTH Authentication required.')
+    }
+    if (command.firstKey !== 0) {
+      if (!this.#route(context, command)) return
+    } else {
+      context.bucket = -1
+      if (this.pausedUntil !== 0 && this.#parkIfPaused(context, command)) return
+    }
+    if ((command.bits & IS_DENY_OOM) !== 0 && this.eviction.isOver && !this.eviction.makeRoom()) {
+      command.rejectedCalls++
+      return this.#reject(context, "OOM command not allowed when used memory > 'maxmemory'.")
+    }
+    if (session.inTransaction && (command.bits & IS_TRANSACTION_CONTROL) === 0) {
+      if ((command.bits & IS_NO_MULTI) !== 0)
+        return this.#reject(context, 'ERR Command not allowed inside a transaction')
+      return queueCommand(context, command)
+    }
+    if (this.monitors.size > 0 && (command.bits & (IS_SKIP_MONITOR | IS_ADMIN)) === 0) this.#feedMonitors(context)
+    this.#run(context, command)
+  }
+
+  /** Finds the bucket of the command's keys; false if it was answered or parked instead. */
+  #route(context: Context, command: Command): boolean {
+    const request = context.request
+    const first = command.firstKey
+    const bucket = keyBucket(request.buf, request.off[first]!, request.len[first]!)
+    if (command.lastKey !== first) {
+      const last = command.lastKey < 0 ? request.argc + command.lastKey : command.lastKey
+      for (let i = first + command.keyStep; i <= last; i += command.keyStep) {
+        if (keyBucket(request.buf, request.off[i]!, request.len[i]!) !== bucket) {
+          this.#reject(context, "CROSSSLOT Keys in request don't hash to the same slot")
+          return false
+        }
+      }
+    }
+    context.bucket = bucket
+    if (this.parking.isParked(bucket) && !context.session.inTransaction) {
+      this.parking.wait(context.session, bucket)
+      context.verdict = PARKED
+      return false
+    }
+    return this.pausedUntil === 0 || !this.#parkIfPaused(context, command)
+  }
+
+  #parkIfPaused(context: Context, command: Command): boolean {
+    if ((command.bits & IS_ADMIN) !== 0 || context.session.inTransaction) return false
+    if (command.firstKey === 0 && command.spec.name !== 'exec') return false
+    if (this.isPauseForWritesOnly && (command.bits & IS_WRITE) === 0 && command.spec.name !== 'exec') return false
+    this.parking.waitForUnpause(context.session)
+    context.verdict = PARKED
+    return true
+  }
+
+  #run(context: Context, command: Command): void {
+    context.command = command
+    context.hasFailed = false
+    context.session.lastCommand = command.fullName
+    command.calls++
+    this.stats.commandsProcessed++
+    command.run!(context)
+    if (context.hasFailed) {
+      command.failedCalls++
+      this.stats.errorReplies++
+    }
+  }
+
+  /** Answers with an error before anything was applied; a transaction that was being queued is spoilt. */
+  #reject(context: Context, error: string): void {
+    context.session.isTransactionBad ||= context.session.inTransaction
+    this.stats.errorReplies++
+    context.out.error(error)
+  }
+
+  #muteReply(session: Session, out: ReplyWriter, start: number): void {
+    if (session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP) out.rewind(start)
+    if (session.replyMode === REPLY_SKIP) session.replyMode = REPLY_ON
+    else if (session.replyMode === REPLY_SKIP_NEXT) {
+      out.rewind(start)
+      session.replyMode = REPLY_SKIP
+    }
+  }
+
+  #feedMonitors(context: Context): void {
+    const {request, session} = context
+    const words: string[] = []
+    for (let i = 0; i < request.argc; i++) words.push(quoteForMonitor(request.buf, request.off[i]!, request.len[i]!))
+    const line = `${(context.now / 1000).toFixed(6)} [0 ${session.address}] ${words.join(' ')}`
+    for (const monitor of this.monitors) this.host.push(monitor, (out) => out.simple(line))
+  }
+}
+
+function quoteForMonitor(bytes: Buffer, from: number, length: number): string {
+  let text = '"'
+  for (let i = from; i < from + length; i++) {
+    const byte = bytes[i]!
+    if (byte === 34 || byte === 92) text += `\\${String.fromCharCode(byte)}`
+    else if (byte >= 32 && byte < 127) text += String.fromCharCode(byte)
+    else text += `\\x${byte.toString(16).padStart(2, '0')}`
+  }
+  return `${text}"`
+}

@@ -1,0 +1,149 @@
+/**
+ * Everything that expires, in the order of seconds: a calendar queue (Brown 1988) of doubly linked lists that run
+ * through the nodes themselves. Linking and unlinking take constant time; `advance` visits what is due in small steps.
+ *
+ * One slot covers 1,024 ms and there are 8,192 of them, so a node that expires in more than 2.3 hours is passed over
+ * once a turn. Nodes that are due before the wheel's position (the clock went back) wait in a list of their own.
+ */
+import {FLAG_EXPIRES, WORD_KEY, WORD_WHEEL_NEXT, WORD_WHEEL_PREVIOUS, expireAt, setWord, word} from './node.ts'
+import type {Memory} from './memory.ts'
+
+const SLOT_MS = 1024
+const SLOTS = 8192
+const LATE_SLOT = SLOTS
+/** The node is in the late list. A flag of word 2, beside those of node.ts. */
+const FLAG_LATE = 32
+
+export class ExpiryWheel {
+  readonly #memory: Memory
+  readonly #heads = new Int32Array(SLOTS + 1)
+  /** Number of the slot that `advance` is at: Unix ms / SLOT_MS. */
+  #position: number
+  /** Next node to visit in that slot; 0 = begin at its head. */
+  #cursor = 0
+  #lateCursor = 0
+  #size = 0
+
+  /** `now`: Unix ms; nodes that are due before it go to the late list. */
+  constructor(memory: Memory, now: number) {
+    this.#memory = memory
+    this.#position = Math.max(0, Math.floor(now / SLOT_MS))
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Links a node that has FLAG_EXPIRES; its expiry is in its header. */
+  link(node: number): void {
+    const memory = this.#memory
+    const tick = Math.floor(expireAt(memory, node) / SLOT_MS)
+    let slot = LATE_SLOT
+    if (tick < this.#position) setWord(memory, node, WORD_KEY, word(memory, node, WORD_KEY) | FLAG_LATE)
+    else slot = tick % SLOTS
+    const head = this.#heads[slot]!
+    setWord(memory, node, WORD_WHEEL_PREVIOUS, 0)
+    setWord(memory, node, WORD_WHEEL_NEXT, head)
+    if (head !== 0) setWord(memory, head, WORD_WHEEL_PREVIOUS, node)
+    this.#heads[slot] = node
+    this.#size++
+  }
+
+  unlink(node: number): void {
+    const memory = this.#memory
+    const next = word(memory, node, WORD_WHEEL_NEXT)
+    const previous = word(memory, node, WORD_WHEEL_PREVIOUS)
+    if (node === this.#cursor) this.#cursor = next
+    if (node === this.#lateCursor) this.#lateCursor = next
+    if (next !== 0) setWord(memory, next, WORD_WHEEL_PREVIOUS, previous)
+    if (previous !== 0) setWord(memory, previous, WORD_WHEEL_NEXT, next)
+    else this.#heads[this.#slotOf(node)] = next
+    setWord(memory, node, WORD_KEY, word(memory, node, WORD_KEY) & ~FLAG_LATE)
+    this.#size--
+  }
+
+  /** The node's block moved from `old` to `node` (its words are copied already). */
+  relink(old: number, node: number): void {
+    const memory = this.#memory
+    const next = word(memory, node, WORD_WHEEL_NEXT)
+    const previous = word(memory, node, WORD_WHEEL_PREVIOUS)
+    if (old === this.#cursor) this.#cursor = node
+    if (old === this.#lateCursor) this.#lateCursor = node
+    if (next !== 0) setWord(memory, next, WORD_WHEEL_PREVIOUS, node)
+    if (previous !== 0) setWord(memory, previous, WORD_WHEEL_NEXT, node)
+    else this.#heads[this.#slotOf(node)] = node
+  }
+
+  /**
+   * Calls `due` for nodes whose expiry is at or before `now` (Unix ms), visiting at most `budget` nodes and slots.
+   * `due` must unlink the node (by removing it). Returns what is left of the budget: 0 means there is more to do.
+   */
+  advance(now: number, budget: number, due: (node: number) => void): number {
+    let left = this.#visitLate(now, budget, due)
+    const last = Math.floor(now / SLOT_MS)
+    if (this.#size === 0) {
+      if (this.#position < last) this.#moveTo(last)
+      return left
+    }
+    if (this.#position < last - SLOTS) this.#moveTo(last - SLOTS)
+    while (left > 0) {
+      let node = this.#cursor !== 0 ? this.#cursor : this.#heads[this.#position % SLOTS]!
+      while (node !== 0 && left > 0) {
+        left--
+        const next = word(this.#memory, node, WORD_WHEEL_NEXT)
+        this.#cursor = next
+        if (expireAt(this.#memory, node) <= now) due(node)
+        node = this.#cursor
+      }
+      if (node !== 0) return 0
+      if (this.#position >= last) return left
+      this.#moveTo(this.#position + 1)
+      left--
+    }
+    return Math.max(left, 0)
+  }
+
+  /** Up to `count` nodes that expire soonest after a place chosen by `random` (0..1), for sampling. */
+  sample(random: number, count: number, visit: (node: number) => void): void {
+    if (this.#size === 0) return
+    let left = count
+    const start = Math.floor(random * SLOTS)
+    for (let i = 0; i <= SLOTS && left > 0; i++) {
+      let node = this.#heads[(start + i) % (SLOTS + 1)]!
+      for (; node !== 0 && left > 0; node = word(this.#memory, node, WORD_WHEEL_NEXT), left--) visit(node)
+    }
+  }
+
+  /** As `sample`, from the wheel's position on: the nodes that expire first. */
+  soonest(count: number, visit: (node: number) => void): void {
+    this.sample((this.#position % SLOTS) / SLOTS, count, visit)
+  }
+
+  #moveTo(position: number): void {
+    this.#position = position
+    this.#cursor = 0
+  }
+
+  #visitLate(now: number, budget: number, due: (node: number) => void): number {
+    let left = budget
+    let node = this.#lateCursor !== 0 ? this.#lateCursor : this.#heads[LATE_SLOT]!
+    while (node !== 0 && left > 0) {
+      left--
+      this.#lateCursor = word(this.#memory, node, WORD_WHEEL_NEXT)
+      if (expireAt(this.#memory, node) <= now) due(node)
+      node = this.#lateCursor
+    }
+    if (node === 0) this.#lateCursor = 0
+    return left
+  }
+
+  #slotOf(node: number): number {
+    if ((word(this.#memory, node, WORD_KEY) & FLAG_LATE) !== 0) return LATE_SLOT
+    return Math.floor(expireAt(this.#memory, node) / SLOT_MS) % SLOTS
+  }
+}
+
+/** True if the node is linked in a wheel. */
+export function expires(memory: Memory, node: number): boolean {
+  return (word(memory, node, WORD_KEY) & FLAG_EXPIRES) !== 0
+}

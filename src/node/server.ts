@@ -1,0 +1,165 @@
+/**
+ * The client port: accepts connections, reads them all into one buffer, and knows who is connected.
+ *
+ * Node gives each accepted socket a fresh 64 KB buffer per read. `onread` avoids that, but only for sockets that one makes;
+ * so the accepted handle is put into a socket of our own. Should a later Node hide the handle, plain `data` events serve.
+ */
+import {createServer, Socket} from 'node:net'
+import type {Server} from 'node:net'
+import {KvError} from '../errors.ts'
+import {ReplyWriter} from '../resp/reply-writer.ts'
+import {Session} from '../core/session.ts'
+import {Connection} from './connection.ts'
+import type {ConnectionPool} from './connection.ts'
+import type {Engine} from '../core/engine.ts'
+
+const READ_BYTES = 64 * 1024
+const BACKLOG = 511
+
+export class ClientServer implements ConnectionPool {
+  readonly engine: Engine
+  readonly writer = new ReplyWriter()
+  readonly connections = new Map<number, Connection>()
+  bytesIn = 0
+  bytesOut = 0
+  received = 0
+  rejected = 0
+  maxClients: number
+
+  readonly #server: Server
+  readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  #nextId = 1
+  #idleTimer: NodeJS.Timeout | null = null
+
+  constructor(engine: Engine, maxClients: number) {
+    this.engine = engine
+    this.maxClients = maxClients
+    this.#server = createServer({pauseOnConnect: true, noDelay: true, keepAlive: true}, (socket) =>
+      this.#accept(socket),
+    )
+  }
+
+  /** Begins to listen; resolves with the port. Errors: E_PORT_IN_USE, E_ADDRESS. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port))
+      this.#server.once('error', fail)
+      this.#server.listen({host, port, backlog: BACKLOG}, () => {
+        this.#server.off('error', fail)
+        const address = this.#server.address()
+        resolve(typeof address === 'object' && address ? address.port : port)
+      })
+    })
+  }
+
+  /** New connections are refused from now on. */
+  stopListening(): void {
+    this.#server.close()
+  }
+
+  /** Connections that owe their client a reply. Requests that wait for the end of a pause are not counted: they were not begun. */
+  busyCount(): number {
+    let busy = 0
+    for (const connection of this.connections.values()) if (connection.isBusy) busy++
+    return busy
+  }
+
+  /** Ends every connection once its replies are sent; `isNow`: at once. */
+  closeAll(isNow: boolean): void {
+    for (const connection of this.connections.values()) {
+      if (isNow) connection.destroy()
+      else connection.end()
+    }
+  }
+
+  /** Closes clients that were silent for so long; 0 = never. */
+  startIdleTimer(seconds: number): void {
+    if (seconds === 0) return
+    this.#idleTimer = setInterval(() => {
+      const limit = Date.now() - seconds * 1000
+      for (const connection of this.connections.values()) if (connection.session.activeAt < limit) connection.end()
+    }, 1000)
+  }
+
+  stopIdleTimer(): void {
+    if (this.#idleTimer) clearInterval(this.#idleTimer)
+  }
+
+  find(session: Session): Connection | undefined {
+    return this.connections.get(session.id)
+  }
+
+  closed(connection: Connection): void {
+    this.connections.delete(connection.session.id)
+  }
+
+  #accept(accepted: Socket): void {
+    this.received++
+    if (this.connections.size >= this.maxClients) {
+      this.rejected++
+      accepted.on('error', () => accepted.destroy())
+      accepted.end('-ERR max number of clients reached\r\n')
+      return
+    }
+    const address = `${accepted.remoteAddress ?? '?'}:${accepted.remotePort ?? 0}`
+    const local = `${accepted.localAddress ?? '?'}:${accepted.localPort ?? 0}`
+    const session = new Session(this.#nextId++, address, local, Date.now(), this.engine.password === '')
+    const holder: {connection: Connection | null} = {connection: null}
+    const socket = this.#adopt(accepted, holder)
+    const connection = new Connection(this, session, socket)
+    holder.connection = connection
+    this.connections.set(session.id, connection)
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => connection.onClose())
+    socket.on('end', () => connection.end())
+    socket.resume()
+  }
+
+  /** The socket to use for an accepted connection, with our read buffer if that can be had. */
+  #adopt(accepted: Socket, holder: {readonly connection: Connection | null}): Socket {
+    const handle = (accepted as unknown as {_handle: {reading: boolean} | null})._handle
+    if (!handle) return this.#readPlainly(accepted, holder)
+    ;(accepted as unknown as {_handle: null})._handle = null
+    handle.reading = false
+    const onread = {
+      buffer: this.#readBuffer,
+      callback: (length: number, buffer: Uint8Array): boolean => holder.connection!.receive(buffer as Buffer, length),
+    }
+    const options = {handle, onread, allowHalfOpen: true}
+    const socket = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0])
+    socket.setNoDelay(true)
+    return socket
+  }
+
+  #readPlainly(socket: Socket, holder: {readonly connection: Connection | null}): Socket {
+    socket.on('data', (bytes: Buffer) => {
+      if (!holder.connection!.receive(bytes, bytes.length)) socket.pause()
+    })
+    return socket
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): KvError {
+  if (error.code === 'EADDRINUSE') {
+    return new KvError(
+      'E_PORT_IN_USE',
+      `port ${port} is in use on ${host}`,
+      `choose another with --port, or find its owner: ss -ltnp 'sport = :${port}'`,
+    )
+  }
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
+    return new KvError(
+      'E_ADDRESS',
+      `${host} is not an address of this machine`,
+      'choose another with --host, for instance 127.0.0.1',
+    )
+  }
+  if (error.code === 'EACCES') {
+    return new KvError(
+      'E_PORT_IN_USE',
+      `port ${port} may not be used by this user`,
+      'choose a port above 1023 with --port',
+    )
+  }
+  return new KvError('E_ADDRESS', `cannot listen on ${host}:${port}: ${error.message}`)
+}
