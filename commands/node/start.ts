@@ -7,7 +7,6 @@ import {nodeBanner} from '../../src/cli/node-banner.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {runNode, type NodeUi} from '../../src/cli/run-node.ts'
-import {loadStartNode} from '../../src/cli/start-node.ts'
 import {DEFAULT_PORT} from '../../src/constants.ts'
 import type {NodeOptions} from '../../src/node/options.ts'
 
@@ -72,8 +71,9 @@ export default class NodeStart extends BaseCommand {
     outliveReader()
     const log = await makeLogger(flags['log-level'])
     const isBoundToParent = flags['stop-with-parent']
-    const start = await loadStartNode()
-    const exit = await runNode({start, node, ui: this.#ui(node, log), source: process, isBoundToParent})
+    // The node brings the whole engine, which no other command should load.
+    const {startNode} = await import('../../src/node/node.ts')
+    const exit = await runNode({start: startNode, node, ui: this.#ui(node, log), source: process, isBoundToParent})
     process.exitCode = exit.exitCode
   }
 
@@ -81,9 +81,7 @@ export default class NodeStart extends BaseCommand {
     const isJson = this.jsonEnabled()
     return {
       banner: (node) => {
-        const isShown = process.stdout.isTTY && !isJson
-        if (isShown) this.print(nodeBanner(node, options, this.style))
-        return isShown
+        if (process.stdout.isTTY) this.print(nodeBanner(node, options, this.style))
       },
       event: (event) => isJson && this.emitJson(event),
       log,

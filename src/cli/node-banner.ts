@@ -25,7 +25,7 @@ export function nodeBanner(node: RunningNode, options: NodeOptions, style: Chalk
     ...lines,
     '',
     `  ${style.dim('try')}       ${self} exec -n ${local} SET greeting hello`,
-    `  ${style.dim('stop')}      Ctrl-C, or ${self} node stop ${local}`,
+    `  ${style.dim('stop')}      Ctrl-C (twice: at once, saving nothing), or ${self} node stop ${local}`,
     '',
   ].join('\n')
 }
