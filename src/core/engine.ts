@@ -194,6 +194,11 @@ export class Engine {
     this.host.requestWork()
   }
 
+  /** Bucket of the key that is argument `i`. */
+  bucketOfArgument(request: Request, i: number): number {
+    return keyBucket(request.buf, request.off[i]!, request.len[i]!)
+  }
+
   /** Data commands (or writes only) wait until `until`, Unix ms. */
   pause(until: number, isForWritesOnly: boolean): void {
     this.pausedUntil = until

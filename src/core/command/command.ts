@@ -87,6 +87,16 @@ export function withHandlers(
   })
 }
 
+/** As `withHandlers`, for the subcommands of one command; `run` executes the command without a subcommand. */
+export function withSubcommands(
+  spec: CommandSpec,
+  handlers: Readonly<Record<string, Handler>>,
+  run?: Handler,
+): CommandSpec {
+  const subcommands = withHandlers(spec.subcommands ?? [], handlers)
+  return run ? {...spec, subcommands, run} : {...spec, subcommands}
+}
+
 export const IS_WRITE = 1
 export const IS_DENY_OOM = 2
 export const IS_NO_AUTH = 4
