@@ -5,7 +5,8 @@ let onReaderLeft: () => void = () => process.exit()
 /** The usual way: the reader has what it wanted, so the writer ends, quietly, with the exit code it has. */
 export function watchReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    // EIO is what a terminal that was closed gives.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
     onReaderLeft()
   })
 }

@@ -1,7 +1,7 @@
 /**
  * A node in the foreground: starts it, says where it is, hands it the signals, and ends with its exit code.
  *
- *   start --> ready --SIGINT/SIGTERM--> stopping --second signal--> in haste --> stopped
+ *   start --> ready --SIGINT/SIGTERM/SIGHUP--> stopping --second signal--> in haste --> stopped
  *
  * stdout carries the banner for a person, or one event a line under `--json`, which is how a parent process learns the port. The log goes to
  * stderr. A reader that leaves (`kv node start | head -1`) must not take the node with it.
@@ -36,8 +36,8 @@ export type NodeEvent =
 
 /** What tells a node to stop; the process itself, except in tests. */
 export interface StopSource {
-  on(event: 'SIGINT' | 'SIGTERM' | 'disconnect', listener: () => void): unknown
-  off(event: 'SIGINT' | 'SIGTERM' | 'disconnect', listener: () => void): unknown
+  on(event: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'disconnect', listener: () => void): unknown
+  off(event: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'disconnect', listener: () => void): unknown
 }
 
 export interface RunOptions {
@@ -78,6 +78,8 @@ function listenForStop(node: RunningNode, {ui, source, isBoundToParent}: RunOpti
   const listeners = [
     ['SIGINT', () => stop('SIGINT')],
     ['SIGTERM', () => stop('SIGTERM')],
+    // A terminal that is closed is no reason to lose what the savefile would keep.
+    ['SIGHUP', () => stop('SIGHUP')],
     ...(isBoundToParent ? [['disconnect', () => stop('the parent process ended')] as const] : []),
   ] as const
   for (const [event, listener] of listeners) source.on(event, listener)

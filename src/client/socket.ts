@@ -12,7 +12,7 @@ export interface SocketOptions {
 }
 
 /** A connected socket without listeners. Errors: ClientError E_CONNECT, E_INTERRUPTED. */
-export function openSocket(address: Address, options: SocketOptions): Promise<Socket> {
+export function openSocket(address: Address, options: SocketOptions = {}): Promise<Socket> {
   const timeoutMs = options.connectTimeoutMs ?? CLIENT_CONNECT_TIMEOUT_MS
   return new Promise((resolve, reject) => {
     const socket = createConnection({

@@ -9,7 +9,10 @@ import {waitFor} from '../support/wait.ts'
 import {hasEscapes, kv, shell, startKv} from './kv-command.ts'
 
 const children: Child[] = []
+/** Detached nodes outlive their parents, so a test that fails half-way must not leave them to the machine. */
+const detached: number[] = []
 afterEach(async () => {
+  for (const pid of detached.splice(0)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
   for (const child of children.splice(0)) await child.stop()
 })
 
@@ -71,6 +74,7 @@ describe('kv cluster demo', () => {
     const {exit, stdout} = await kv(['cluster', 'demo', '--port', String(port), '--detach', '--json'])
     expect(exit).toBe(0)
     const demo = JSON.parse(stdout) as DemoJson
+    detached.push(demo.nodes[0]!.pid)
     expect((await kv(['exec', '-n', `:${port}`, 'SET', 'a', '1'])).stdout).toBe('OK\n')
     expect(await kv(['node', 'stop', `:${port}`, '--yes'])).toMatchObject({exit: 0})
     await waitFor('the node is gone', () => !isAlive(demo.nodes[0]!.pid))
