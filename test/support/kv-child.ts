@@ -3,9 +3,8 @@
  * Says `{"port":n}` on stdout when it serves. Stops gracefully on SIGTERM.
  */
 import type {NodeOptions} from '../../src/node/options.ts'
-import {loadStartNode} from './load-node.ts'
+import {startNode} from '../../src/node/node.ts'
 
-const startNode = await loadStartNode()
 const node = await startNode(JSON.parse(process.argv[2] ?? '{}') as NodeOptions)
 process.once('SIGTERM', () => void node.stop('SIGTERM'))
 process.stdout.write(`${JSON.stringify({port: node.address.port})}\n`)

@@ -9,7 +9,7 @@ import {existsSync} from 'node:fs'
 import {fileURLToPath} from 'node:url'
 import type {NodeOptions} from '../../src/node/options.ts'
 import {startChild, type Child} from './child.ts'
-import {loadStartNode} from './load-node.ts'
+import {startNode} from '../../src/node/node.ts'
 import {freePort} from './ports.ts'
 import {rawConnection} from './raw-connection.ts'
 import type {TestServer} from './server.ts'
@@ -28,7 +28,6 @@ const DEFAULTS: NodeOptions = {
 }
 
 export async function startKv(options: Partial<NodeOptions> = {}): Promise<TestServer> {
-  const startNode = await loadStartNode()
   const node = await startNode({...DEFAULTS, ...options})
   let stopping: Promise<void> | undefined
   return {

@@ -5,7 +5,7 @@
 import {once} from 'node:events'
 import {connect, type Socket} from 'node:net'
 import {setImmediate as nextTurn} from 'node:timers/promises'
-import {replyEnd} from './resp-split.ts'
+import {ReplyScanner} from './resp-split.ts'
 
 export type Arg = string | number | Uint8Array
 
@@ -22,11 +22,43 @@ export function encodeCommand(args: readonly Arg[]): Buffer {
 /** Splits bytes for sending: each call gives the size of the next chunk. */
 export type Chunker = () => number
 
+/** Bytes that came and were not yet taken: one buffer that doubles, so that large replies are copied a few times at most. */
+class Inbox {
+  #bytes = Buffer.allocUnsafe(4096)
+  #start = 0
+  #end = 0
+
+  add(chunk: Buffer): void {
+    if (this.#end + chunk.length > this.#bytes.length) {
+      const held = this.pending()
+      const target =
+        held.length + chunk.length > this.#bytes.length / 2
+          ? Buffer.allocUnsafe(2 * (held.length + chunk.length))
+          : this.#bytes
+      held.copy(target)
+      this.#bytes = target
+      this.#start = 0
+      this.#end = held.length
+    }
+    this.#end += chunk.copy(this.#bytes, this.#end)
+  }
+
+  pending(): Buffer {
+    return this.#bytes.subarray(this.#start, this.#end)
+  }
+
+  take(length: number): Buffer {
+    const taken = Buffer.from(this.#bytes.subarray(this.#start, this.#start + length))
+    this.#start += length
+    return taken
+  }
+}
+
 export class RawConnection {
   readonly socket: Socket
-  #received: Buffer[] = []
+  readonly #inbox = new Inbox()
+  #scanner = new ReplyScanner()
   #receivedBytes = 0
-  #joined: Buffer = Buffer.alloc(0)
   #closed = false
   #wake: (() => void) | undefined
 
@@ -34,7 +66,7 @@ export class RawConnection {
     this.socket = socket
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => {
-      this.#received.push(chunk)
+      this.#inbox.add(chunk)
       this.#receivedBytes += chunk.length
       this.#wake?.()
     })
@@ -69,19 +101,11 @@ export class RawConnection {
     }
   }
 
-  #pending(): Buffer {
-    if (this.#received.length > 0) {
-      this.#joined = Buffer.concat([this.#joined, ...this.#received])
-      this.#received = []
-    }
-    return this.#joined
-  }
-
+  /** Waits until something comes, the connection closes, or the time is up; false if nothing came. */
   async #more(deadline: number): Promise<boolean> {
-    if (this.#received.length > 0) return true
-    if (this.#closed) return false
+    const before = this.#receivedBytes
     const left = deadline - performance.now()
-    if (left <= 0) return false
+    if (this.#closed || left <= 0) return false
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, left)
       this.#wake = () => {
@@ -90,18 +114,17 @@ export class RawConnection {
       }
     })
     this.#wake = undefined
-    return this.#received.length > 0
+    return this.#receivedBytes > before
   }
 
   /** The next raw reply; undefined when the time is up or the server closed the connection first. */
   async tryReply(timeoutMs = 5_000): Promise<Buffer | undefined> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
-      const bytes = this.#pending()
-      const end = bytes.length === 0 ? -1 : replyEnd(bytes)
+      const end = this.#scanner.scan(this.#inbox.pending())
       if (end !== -1) {
-        this.#joined = bytes.subarray(end)
-        return bytes.subarray(0, end)
+        this.#scanner = new ReplyScanner()
+        return this.#inbox.take(end)
       }
       if (!(await this.#more(deadline))) return undefined
     }
@@ -110,7 +133,7 @@ export class RawConnection {
   async reply(timeoutMs = 5_000): Promise<Buffer> {
     const reply = await this.tryReply(timeoutMs)
     if (reply !== undefined) return reply
-    const seen = JSON.stringify(this.#joined.toString('latin1', 0, 200))
+    const seen = JSON.stringify(this.#inbox.pending().toString('latin1', 0, 200))
     throw new Error(
       this.#closed ? `closed before a reply came; had ${seen}` : `no reply in ${timeoutMs} ms; had ${seen}`,
     )
@@ -128,11 +151,15 @@ export class RawConnection {
     return (await this.reply()).toString('latin1')
   }
 
+  /** Waits until any byte comes, or the connection closes, or the time is up. */
+  async tryBytes(timeoutMs: number): Promise<void> {
+    await this.#more(performance.now() + timeoutMs)
+  }
+
   /** Everything that came and was not yet taken. */
   takeAll(): Buffer {
-    const bytes = this.#pending()
-    this.#joined = Buffer.alloc(0)
-    return bytes
+    this.#scanner = new ReplyScanner()
+    return this.#inbox.take(this.#inbox.pending().length)
   }
 
   /** Waits for the server to close; returns what it said before. Throws if it does not close in time. */
@@ -140,7 +167,6 @@ export class RawConnection {
     const deadline = performance.now() + timeoutMs
     while (!this.#closed) {
       if (performance.now() > deadline) throw new Error(`not closed by the server within ${timeoutMs} ms`)
-      this.#pending()
       await this.#more(deadline)
     }
     return this.takeAll()

@@ -54,6 +54,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestServer
       )
     })
     const connection = await rawConnection(port)
+    const password = options.config?.['requirepass']
+    if (password !== undefined) await connection.call('AUTH', password)
     await connection.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
     await waitFor('cluster_state:ok', async () =>
       (await connection.call('CLUSTER', 'INFO')).includes('cluster_state:ok'),

@@ -2,8 +2,8 @@
  * Where does one reply end? An independent RESP2/RESP3 reader for tests: it shares no code with src/resp,
  * so a mistake there cannot hide itself. Two halves:
  *
- *   replyEnd(bytes, at)  -> offset after the reply that starts at `at`, or -1 if more bytes are needed
- *   parseReply(raw)      -> a tree that keeps each node's type, for normalisers and readable diffs
+ *   replyEnd(bytes)  -> length of the first reply, or -1 if more bytes are needed
+ *   parseReply(raw)  -> a tree that keeps each node's type, for normalisers and readable diffs
  *
  * Both refuse anything that is not strict RESP: lengths must be plain decimals, lines must end in CRLF.
  */
@@ -50,45 +50,42 @@ function childCount(line: Line): number {
   return n
 }
 
-export function replyEnd(bytes: Buffer, at = 0): number {
-  let pending = 1
-  let offset = at
-  while (pending > 0) {
-    const line = readLine(bytes, offset)
-    if (line === undefined) return -1
-    offset = line.next
-    pending -= 1
-    switch (line.type) {
-      case '$':
-      case '!':
-      case '=': {
-        const n = length(line)
-        if (n === -1) break
-        if (bytes.length < offset + n + 2) return -1
-        if (bytes[offset + n] !== CR || bytes[offset + n + 1] !== LF) throw new MalformedReply(`bulk of ${n} not ended`)
-        offset += n + 2
-        break
-      }
-      case '*':
-      case '~':
-      case '>':
-      case '%':
-      case '|':
-        pending += childCount(line)
-        break
-      case '+':
-      case '-':
-      case ':':
-      case ',':
-      case '(':
-      case '#':
-      case '_':
-        break
-      default:
-        throw new MalformedReply(`unknown reply type ${JSON.stringify(line.type)} at ${at}`)
+/** Finds the end of one reply, and picks up where it stopped when more bytes have come: a large reply is read once. */
+export class ReplyScanner {
+  #pending = 1
+  #offset = 0
+
+  /** `bytes` starts with the reply, and only ever grows. Gives the reply's length, or -1 if more bytes are needed. */
+  scan(bytes: Buffer): number {
+    while (this.#pending > 0) {
+      const line = readLine(bytes, this.#offset)
+      if (line === undefined) return -1
+      const next = endOfNode(bytes, line)
+      if (next === -1) return -1
+      this.#pending += AGGREGATES.includes(line.type) ? childCount(line) - 1 : -1
+      this.#offset = next
     }
+    return this.#offset
   }
-  return offset
+}
+
+const AGGREGATES = '*~>%|'
+
+/** End of a node without its children; -1 if more bytes are needed. */
+function endOfNode(bytes: Buffer, line: Line): number {
+  if (AGGREGATES.includes(line.type) || '+-:,(#_'.includes(line.type)) return line.next
+  if (!'$!='.includes(line.type)) throw new MalformedReply(`unknown reply type ${JSON.stringify(line.type)}`)
+  const n = length(line)
+  if (n === -1) return line.next
+  const end = line.next + n
+  if (bytes.length < end + 2) return -1
+  if (bytes[end] !== CR || bytes[end + 1] !== LF) throw new MalformedReply(`bulk of ${n} not ended`)
+  return end + 2
+}
+
+/** Length of the reply that `bytes` starts with, or -1 if more bytes are needed. */
+export function replyEnd(bytes: Buffer): number {
+  return new ReplyScanner().scan(bytes)
 }
 
 function parseAt(bytes: Buffer, at: number): {reply: Reply; next: number} {

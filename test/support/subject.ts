@@ -2,15 +2,11 @@
  * The server under test. It is kv; `COMPAT_SUBJECT=redis` puts a second redis-server in its place, which proves
  * that a harness is deterministic and that what it demands is what Redis does.
  */
-import {existsSync} from 'node:fs'
-import {fileURLToPath} from 'node:url'
 import {startKv, startKvChild} from './kv.ts'
 import {startRedis} from './redis.ts'
 import type {TestServer} from './server.ts'
 
-const nodeExists = existsSync(fileURLToPath(new URL('../../src/node/node.ts', import.meta.url)))
-
-export const SUBJECT: 'kv' | 'redis' = process.env['COMPAT_SUBJECT'] === 'redis' || !nodeExists ? 'redis' : 'kv'
+export const SUBJECT: 'kv' | 'redis' = process.env['COMPAT_SUBJECT'] === 'redis' ? 'redis' : 'kv'
 
 /** In-process if it is kv. */
 export function startSubject(): Promise<TestServer> {

@@ -107,7 +107,7 @@ export const IS_SKIP_MONITOR = 32
 export const IS_READ_ONLY = 64
 export const IS_ADMIN = 128
 
-const CONTROL = new Set(['exec', 'discard', 'multi', 'watch', 'unwatch', 'quit', 'reset', 'goodbye'])
+const CONTROL = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset', 'goodbye'])
 
 /** A spec made ready for execution: one shape for all commands, numbers instead of words. */
 export class Command {
