@@ -1,6 +1,7 @@
 /**
- * What prettier and the compiler do not see: promises that nobody waits for, functions and files that grow too long, and
- * the purity of the core, on which the simulator stands (src/core and below read no clock, draw no random number, never wait).
+ * What prettier and the compiler do not see: promises that nobody waits for, functions and files that grow too long,
+ * and the purity of the core, on which the simulator stands (src/core and below read no clock, draw no random number,
+ * never wait).
  */
 import {defineConfig, globalIgnores} from 'eslint/config'
 import tseslint from 'typescript-eslint'

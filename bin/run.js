@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plain JavaScript that any Node.js parses, so that an old one or a missing build is said in words, not as a syntax error.
+// Plain JavaScript that any Node.js parses, so that an old one, or a missing build, is said in words.
 const [major, minor] = process.versions.node.split('.').map(Number)
 const root = new URL('..', import.meta.url)
 const main = new URL('dist/src/cli/main.js', root)
@@ -11,7 +11,8 @@ function refuse(message) {
 
 if (major < 22 || (major === 22 && minor < 18)) {
   refuse(
-    `Node.js 22.18 or newer is needed, this is ${process.version} (${process.execPath}). Run \`npm ci\` in the checkout and start ./bin/kv: it brings its own.`,
+    `Node.js 22.18 or newer is needed, this is ${process.version} (${process.execPath}). ` +
+      'Run `npm ci` in the checkout and start ./bin/kv: it brings its own.',
   )
 } else if (!process.getBuiltinModule('node:fs').existsSync(main)) {
   refuse('It is not built yet: dist/ is missing. Run `npm ci`, or `npm run build` if that was done.')

@@ -13,8 +13,8 @@ import {EXIT, KvError} from '../src/errors.ts'
 export default class Bench extends BaseCommand {
   static override summary = 'Put a load on the cluster and measure latencies.'
   static override description = prose`
-    Works against kv and any Redis or Valkey, single or cluster. It reads and writes keys that begin with the prefix, and
-    leaves them there; what the mix reads is written first, so that reads find something.
+    Works against kv and any Redis or Valkey, single or cluster. It reads and writes keys that begin with the prefix,
+    and leaves them there; what the mix reads is written first, so that reads find something.
 
     Without --rate each client sends its pipeline, waits for all replies, and sends the next: that finds the highest
     throughput. With --rate requests are due at fixed times whatever the server does, and latency counts from the

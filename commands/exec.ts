@@ -15,11 +15,13 @@ export default class Exec extends BaseCommand {
   static override description = prose`
     It goes to the node you name, and from there wherever the key lives.
 
-    Everything from the data command on is sent as it stands, also what looks like a flag; flags of kv come before it. On a
-    terminal the reply is shown with types, as redis-cli does; into a pipe go the bare bytes. An error reply goes to stderr and exits 1.
+    Everything from the data command on is sent as it stands, also what looks like a flag; flags of kv come before it.
+    On a terminal the reply is shown with types, as redis-cli does; into a pipe go the bare bytes. An error reply goes
+    to stderr and exits 1.
 
-    With -x the last argument is read from stdin, every byte of it; use it for values that are large, secret or not text. A lone "-"
-    is an ordinary argument.`
+    With -x the last argument is read from stdin, every byte of it; use it for values that are large, secret or not
+    text. A lone "-" is an ordinary argument.
+  `
   static override usage = 'exec [-n host:port] [-x] [--json] COMMAND [ARG...]'
   static override examples = [
     '<%= config.bin %> exec SET greeting "hello, world"',

@@ -11,7 +11,10 @@ export interface Address {
 
 const PORT_MAX = 65_535
 
-/** Parses `host:port`, `[v6]:port`, `v6:port` or, given a default port, `host` or `:port`; undefined if it is none of these. */
+/**
+ * Parses `host:port`, `[v6]:port`, `v6:port` or, given a default port, `host` or `:port`; undefined if it is none of
+ * these.
+ */
 export function parseAddress(text: string, defaultPort?: number): Address | undefined {
   const colon = text.lastIndexOf(':')
   const isBareHost = colon < 0 || text.endsWith(']')

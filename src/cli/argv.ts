@@ -1,6 +1,7 @@
 /**
- * What `kv exec` is given belongs to the data command, also what looks like a flag: `kv exec SET k --help` must store `--help`.
- * oclif looks for `--help` anywhere and reorders repeated arguments, unless they stand behind `--`; so one is put there.
+ * What `kv exec` is given belongs to the data command, also what looks like a flag: `kv exec SET k --help` must store
+ * `--help`. oclif looks for `--help` anywhere and reorders repeated arguments, unless they stand behind `--`; so one is
+ * put there.
  */
 
 /** Flags of `kv exec` that take a value in the next argument; a test holds them against the command. */

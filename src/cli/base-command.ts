@@ -1,6 +1,7 @@
 /**
  * What every command shares: `--json`, errors as one line or one object, exit codes through `process.exitCode` (never
- * `this.exit`, which cuts output that is still on its way into a pipe), and the streams: stdout is data, stderr is the rest.
+ * `this.exit`, which cuts output that is still on its way into a pipe), and the streams: stdout is data, stderr is the
+ * rest.
  */
 import {Command} from '@oclif/core'
 import type {ChalkInstance} from 'chalk'

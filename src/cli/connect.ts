@@ -18,8 +18,8 @@ export function requireAddress(text: string): Address {
 }
 
 /**
- * The password: first line of the file, else KV_PASSWORD, else none. It is never a flag's value: those are seen by every
- * user of the machine. Errors: E_USAGE if the file cannot be read or its first line is empty.
+ * The password: first line of the file, else KV_PASSWORD, else none. It is never a flag's value: those are seen by
+ * every user of the machine. Errors: E_USAGE if the file cannot be read or its first line is empty.
  */
 export function readPassword(file: string | undefined): string | undefined {
   if (file === undefined) return process.env['KV_PASSWORD'] || undefined

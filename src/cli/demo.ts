@@ -2,9 +2,10 @@
  * A throw-away cluster for a first look: starts nodes as child processes of this very program, waits until clients can
  * use them, and takes them away again.
  *
- * Each child is the leader of a process group of its own, because Ctrl-C in a terminal reaches every process of the group: the
- * child would get one signal from the terminal and one from us, and two mean haste. Instead it is bound to us by an IPC channel,
- * so that it also stops when we die without a word. A detached demo has no such channel and logs to a file.
+ * Each child is the leader of a process group of its own, because Ctrl-C in a terminal reaches every process of the
+ * group: the child would get one signal from the terminal and one from us, and two mean haste. Instead it is bound to
+ * us by an IPC channel, so that it also stops when we die without a word. A detached demo has no such channel and logs
+ * to a file.
  */
 import {spawn, type ChildProcess} from 'node:child_process'
 import {once} from 'node:events'

@@ -1,4 +1,6 @@
-/** Data commands that have no single reply: a client that sends one request and waits for one reply would wait for ever. */
+/**
+ * Data commands that have no single reply: a client that sends one request and waits for one reply would wait for ever.
+ */
 import {KvError} from '../errors.ts'
 
 const ENDLESS = new Set([

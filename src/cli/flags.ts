@@ -1,6 +1,6 @@
 /**
- * Flags that more than one command has. Amounts stay the text that was typed until `amountOf` reads them: so `--help` shows
- * their defaults as a person would type them (`10s`, `512mb`).
+ * Flags that more than one command has. Amounts stay the text that was typed until `amountOf` reads them: so `--help`
+ * shows their defaults as a person would type them (`10s`, `512mb`).
  */
 import {Flags} from '@oclif/core'
 import {DEFAULT_PORT} from '../constants.ts'

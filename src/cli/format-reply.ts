@@ -1,6 +1,6 @@
 /**
- * Replies as redis-cli prints them, so that eyes and scripts that know it feel at home: spread out with types and indexes for
- * a terminal, raw bytes for a pipe, plain values for JSON.
+ * Replies as redis-cli prints them, so that eyes and scripts that know it feel at home: spread out with types and
+ * indexes for a terminal, raw bytes for a pipe, plain values for JSON.
  */
 import {isList, isTagged, type Reply} from '../client/reply.ts'
 
@@ -109,8 +109,9 @@ function joinLines(lines: readonly Buffer[]): Buffer {
 }
 
 /**
- * For `--json`. Strings that are UTF-8 become strings, other bytes `{"base64": "..."}`; integers past 2^53 and doubles that
- * JSON has no number for become strings; a map becomes an object if all its keys are strings, else a list of pairs.
+ * For `--json`. Strings that are UTF-8 become strings, other bytes `{"base64": "..."}`; integers past 2^53 and doubles
+ * that JSON has no number for become strings; a map becomes an object if all its keys are strings, else a list of
+ * pairs.
  */
 export function jsonReply(reply: Reply): unknown {
   if (reply === null || typeof reply === 'boolean' || typeof reply === 'number' || typeof reply === 'string')

@@ -1,6 +1,7 @@
 /**
- * The log of a long-running command, on stderr: JSON lines for machines, readable lines on a terminal. Written synchronously, so
- * that the last line before an exit is not lost. Nothing logs keys, values or secrets at info level or above.
+ * The log of a long-running command, on stderr: JSON lines for machines, readable lines on a terminal. Written
+ * synchronously, so that the last line before an exit is not lost. Nothing logs keys, values or secrets at info level
+ * or above.
  */
 import type {Logger} from 'pino'
 import {styleFor} from './style.ts'

@@ -1,6 +1,7 @@
 /**
- * Where bin/run.js hands over. `run` of oclif rather than its `execute`: that one ends the process ten seconds after the
- * command, whether or not `| less` has read everything. The process ends by itself when nothing is left to do, with `process.exitCode`.
+ * Where bin/run.js hands over. `run` of oclif rather than its `execute`: that one ends the process ten seconds after
+ * the command, whether or not `| less` has read everything. The process ends by itself when nothing is left to do, with
+ * `process.exitCode`.
  */
 import {fileURLToPath} from 'node:url'
 import {KV_VERSION} from '../constants.ts'

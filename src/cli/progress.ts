@@ -1,6 +1,6 @@
 /**
- * What a long command is doing, on stderr. On a terminal one line that is written over; elsewhere a plain line every few
- * seconds, so that a log shows progress without being flooded. stdout is never touched.
+ * What a long command is doing, on stderr. On a terminal one line that is written over; elsewhere a plain line every
+ * few seconds, so that a log shows progress without being flooded. stdout is never touched.
  */
 import {isRichTerminal} from './style.ts'
 

@@ -1,7 +1,7 @@
 /**
- * Every error that leaves the CLI passes here and becomes one line for a person (what happened, why, what to type next),
- * or one object under `--json`, and an exit code. oclif's own errors are turned into ours, so that a mistyped flag
- * and a dead node look alike.
+ * Every error that leaves the CLI passes here and becomes one line for a person (what happened, why, what to type
+ * next), or one object under `--json`, and an exit code. oclif's own errors are turned into ours, so that a mistyped
+ * flag and a dead node look alike.
  */
 import {EXIT, KvError, type ErrorCode} from '../errors.ts'
 import {personalHint} from './shell.ts'

@@ -3,8 +3,8 @@
  *
  *   start --> ready --SIGINT/SIGTERM/SIGHUP--> stopping --second signal--> in haste --> stopped
  *
- * stdout carries the banner for a person, or one event a line under `--json`, which is how a parent process learns the port. The log goes to
- * stderr. A reader that leaves (`kv node start | head -1`) must not take the node with it.
+ * stdout carries the banner for a person, or one event a line under `--json`, which is how a parent process learns the
+ * port. The log goes to stderr. A reader that leaves (`kv node start | head -1`) must not take the node with it.
  */
 import type {NodeLog} from '../node/log.ts'
 import type {NodeExit, NodeOptions, RunningNode} from '../node/options.ts'

@@ -2,8 +2,8 @@
 import {basename, delimiter, dirname, isAbsolute} from 'node:path'
 
 /**
- * How the person who reads our hints would start us: `./bin/kv` in a checkout, `kv` if that is on the PATH. bin/kv passes on
- * the name it was called by in KV_COMMAND.
+ * How the person who reads our hints would start us: `./bin/kv` in a checkout, `kv` if that is on the PATH. bin/kv
+ * passes on the name it was called by in KV_COMMAND.
  */
 export function selfCommand(env: NodeJS.ProcessEnv = process.env): string {
   const calledAs = env['KV_COMMAND']

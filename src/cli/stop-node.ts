@@ -1,6 +1,7 @@
 /**
- * Stopping a node from afar: look at what would be lost, ask for it with SHUTDOWN, then wait until it is really gone. Gone means
- * that both ended: the connection we asked on and the port. A node keeps the first until its savefile is written.
+ * Stopping a node from afar: look at what would be lost, ask for it with SHUTDOWN, then wait until it is really gone.
+ * Gone means that both ended: the connection we asked on and the port. A node keeps the first until its savefile is
+ * written.
  */
 import {formatAddress, type Address} from '../base/address.ts'
 import {Connection} from '../client/connection.ts'

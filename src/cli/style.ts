@@ -1,6 +1,6 @@
 /**
- * Colour, or none. Colour goes to a terminal only, never into a pipe, and never under NO_COLOR or TERM=dumb. Each stream is asked on
- * its own: stdout may be piped while stderr is a terminal.
+ * Colour, or none. Colour goes to a terminal only, never into a pipe, and never under NO_COLOR or TERM=dumb. Each
+ * stream is asked on its own: stdout may be piped while stderr is a terminal.
  */
 import {Chalk, type ChalkInstance} from 'chalk'
 

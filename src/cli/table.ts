@@ -1,6 +1,7 @@
 /**
- * Tables for people: columns of plain text, no frame, so that they read well in a terminal and cut well with awk. cli-table3 colours
- * what goes into pipes and ignores NO_COLOR unless its own styles are switched off, so they are, and cells bring their own colour.
+ * Tables for people: columns of plain text, no frame, so that they read well in a terminal and cut well with awk.
+ * cli-table3 colours what goes into pipes and ignores NO_COLOR unless its own styles are switched off, so they are, and
+ * cells bring their own colour.
  */
 import Table from 'cli-table3'
 

@@ -1,10 +1,11 @@
 /**
  * A client of a whole cluster: one connection to each master it talks to, requests routed by the bucket of their key,
- * `MOVED` followed. A `MOVED` says that the request was not carried out, so following it sends nothing twice; anything else
- * that goes wrong is the caller's to judge (no retry, no offline queue). `ASK` and `TRYAGAIN` are plain errors here: a `kv` node never sends them.
+ * `MOVED` followed. A `MOVED` says that the request was not carried out, so following it sends nothing twice; anything
+ * else that goes wrong is the caller's to judge (no retry, no offline queue). `ASK` and `TRYAGAIN` are plain errors
+ * here: a `kv` node never sends them.
  *
- * The map is what `CLUSTER SLOTS` of any reachable node said last. One `MOVED` corrects one bucket at once and asks for the
- * whole map again in the background, because buckets seldom move alone.
+ * The map is what `CLUSTER SLOTS` of any reachable node said last. One `MOVED` corrects one bucket at once and asks for
+ * the whole map again in the background, because buckets seldom move alone.
  */
 import {formatAddress, type Address} from '../base/address.ts'
 import {assert} from '../base/assert.ts'

@@ -4,11 +4,12 @@
  *   connect --TCP--> --HELLO 3 (or AUTH)--> open --goodbye/close/peer closes/protocol error--> closed
  *
  * Nothing is ever sent twice and nothing is queued for later: when the connection ends, each request that was not
- * answered fails with a code that says whether it may have happened (see errors.ts). A request counts as sent from the moment its
- * bytes are handed to the socket, because from then on nobody can tell. Requests of one turn of the event loop leave in one write.
+ * answered fails with a code that says whether it may have happened (see errors.ts). A request counts as sent from the
+ * moment its bytes are handed to the socket, because from then on nobody can tell. Requests of one turn of the event
+ * loop leave in one write.
  *
- * The caller bounds what is in flight: a request waits in memory until the socket takes it.
- * A reply that is late fails its request but not the connection: order still tells whose it is when it comes.
+ * The caller bounds what is in flight: a request waits in memory until the socket takes it. A reply that is late fails
+ * its request but not the connection: order still tells whose it is when it comes.
  */
 import type {Socket} from 'node:net'
 import {formatAddress, type Address} from '../base/address.ts'
@@ -108,6 +109,7 @@ export class Connection {
    */
   send(args: readonly Argument[]): Promise<Reply> {
     if (this.#end) return Promise.reject(this.#lossError(false))
+    const bytes = encodeRequest(args)
     return new Promise((resolve, reject) => {
       const deadlineMs = this.#replyTimeoutMs > 0 ? performance.now() + this.#replyTimeoutMs : Infinity
       const pending: Pending = {resolve, reject, deadlineMs, isSent: false, isAbandoned: false, next: undefined}
@@ -116,7 +118,7 @@ export class Connection {
       this.#tail = pending
       this.#firstUnsent ??= pending
       if (this.#outbox.length === 0) queueMicrotask(() => this.#flush())
-      this.#outbox.push(encodeRequest(args))
+      this.#outbox.push(bytes)
       this.#armTimer()
     })
   }
@@ -129,8 +131,9 @@ export class Connection {
   }
 
   /**
-   * Orderly end: what is in flight is answered first, then GOODBYE (QUIT for a server that does not know it), then the server
-   * closes. Never throws, and takes no longer than CLIENT_GOODBYE_TIMEOUT_MS: a connection that is lost or too slow is cut.
+   * Orderly end: what is in flight is answered first, then GOODBYE (QUIT for a server that does not know it), then the
+   * server closes. Never throws, and takes no longer than CLIENT_GOODBYE_TIMEOUT_MS: a connection that is lost or too
+   * slow is cut.
    */
   async goodbye(): Promise<void> {
     const timer = setTimeout(() => this.close(), CLIENT_GOODBYE_TIMEOUT_MS)
@@ -178,7 +181,8 @@ export class Connection {
   #takeReply(reply: Reply): void {
     const pending = this.#head
     if (this.#end) return
-    if (pending === undefined) {
+    // Nor was it asked for by a request that has not left yet.
+    if (!pending?.isSent) {
       const said = isError(reply) ? `: ${reply.text}` : ''
       this.#finish(`${formatAddress(this.address)} sent a reply that nobody asked for${said}`, 'E_PROTOCOL')
       return

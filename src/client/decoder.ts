@@ -5,12 +5,13 @@
  *                       |-> `$ = !` length -> #readBlob -> ...  --------^   ^
  *                       '-> `* % ~ > |` count -> frame on #stack -- full ---'
  *
- * It trusts nothing: depth, counts, line length, blob length and the bytes of one unfinished reply are bounded, memory grows
- * only with bytes that have really arrived (a header that announces 512 MB allocates nothing), and the first byte out of place
- * throws E_PROTOCOL, after which the decoder stays shut, because in RESP there is no way to find the next reply.
+ * It trusts nothing: depth, counts, line length, blob length and the bytes of one unfinished reply are bounded, memory
+ * grows only with bytes that have really arrived (a header that announces 512 MB allocates nothing), and the first byte
+ * out of place throws E_PROTOCOL, after which the decoder stays shut, because in RESP there is no way to find the next
+ * reply.
  *
- * Attributes (`|`) are auxiliary data that the protocol allows a client to ignore: they are checked and dropped. The spec's
- * streamed kinds (`$?`, `*?`) are refused: no server sends them.
+ * Attributes (`|`) are auxiliary data that the protocol allows a client to ignore: they are checked and dropped. The
+ * spec's streamed kinds (`$?`, `*?`) are refused: no server sends them.
  */
 import {BULK_BYTES_MAX, INLINE_BYTES_MAX, REPLY_BYTES_MAX, REPLY_DEPTH_MAX, REPLY_ITEMS_MAX} from '../constants.ts'
 import {KvError} from '../errors.ts'

@@ -1,7 +1,8 @@
 /**
  * What can go wrong between a client and a node, and the one question a caller must be able to answer afterwards: did
- * it happen? `outcome` says so, whatever the code: `none` = the node surely did not carry the request out, so it may be sent again;
- * `maybe` = the bytes had left, so it may have been carried out, now or later, and sending it again may do it twice.
+ * it happen? `outcome` says so, whatever the code: `none` = the node surely did not carry the request out, so it may be
+ * sent again; `maybe` = the bytes had left, so it may have been carried out, now or later, and sending it again may do
+ * it twice.
  */
 import {KvError, type ErrorCode} from '../errors.ts'
 
@@ -16,7 +17,10 @@ export class ClientError extends KvError {
   }
 }
 
-/** The node answered with an error reply. It says itself whether something was done: Redis' errors come before any effect. */
+/**
+ * The node answered with an error reply. It says itself whether something was done: Redis' errors come before any
+ * effect.
+ */
 export class ReplyError extends KvError {
   /** First word of the error: `WRONGTYPE`, `MOVED`, `ERR`... */
   readonly word: string

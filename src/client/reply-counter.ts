@@ -1,9 +1,10 @@
 /**
- * Counts replies without building them: for a load generator, whose own cost per reply must stay far below the server's.
- * Hot path; `kv bench` measures it with every run. Bytes may be cut anywhere.
+ * Counts replies without building them: for a load generator, whose own cost per reply must stay far below the
+ * server's. Hot path; `kv bench` measures it with every run. Bytes may be cut anywhere.
  *
- * No stack is needed to know where a reply ends: `#missing` counts the values that are still due, an aggregate of n elements takes one
- * away and adds n, and when it reaches zero the reply is complete. Only the framing is checked; ReplyDecoder is the one to distrust bytes.
+ * No stack is needed to know where a reply ends: `#missing` counts the values that are still due, an aggregate of n
+ * elements takes one away and adds n, and when it reaches zero the reply is complete. Only the framing is checked;
+ * ReplyDecoder is the one to distrust bytes.
  */
 import {BULK_BYTES_MAX, REPLY_ITEMS_MAX} from '../constants.ts'
 import {KvError} from '../errors.ts'

@@ -1,7 +1,7 @@
 /**
  * What a reply looks like once it is decoded. RESP's plain kinds become plain values; the kinds that JavaScript would
- * confuse with them (a double with an integer, a verbatim string with a bulk one) carry a tag, so that a printer can tell
- * `(integer) 3` from `(double) 3` and nothing is lost on the way.
+ * confuse with them (a double with an integer, a verbatim string with a bulk one) carry a tag, so that a printer can
+ * tell `(integer) 3` from `(double) 3` and nothing is lost on the way.
  */
 
 export interface ErrorReply {

@@ -49,8 +49,8 @@ export function singleNodeMap(address: Address): SlotMap {
 }
 
 /**
- * Reads the reply to `CLUSTER SLOTS` that `asked` gave: `[[first, last, [host, port, id, ...], replica...]...]`. An empty or null host
- * means "the one you asked". Errors: E_REPLY for an error reply, E_PROTOCOL for any other shape.
+ * Reads the reply to `CLUSTER SLOTS` that `asked` gave: `[[first, last, [host, port, id, ...], replica...]...]`. An
+ * empty or null host means "the one you asked". Errors: E_REPLY for an error reply, E_PROTOCOL for any other shape.
  */
 export function parseSlots(reply: Reply, asked: Address): SlotMap {
   if (isError(reply)) {

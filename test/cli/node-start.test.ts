@@ -75,7 +75,8 @@ describe('life', () => {
 
   test('goes on when the reader of its output has left', async () => {
     const {stdout} = await shell(
-      `./bin/kv node start --port 0 --json 2>/dev/null | head -1 | sed 's/.*"port":\\([0-9]*\\).*"pid":\\([0-9]*\\).*/\\1 \\2/' |
+      `./bin/kv node start --port 0 --json 2>/dev/null | head -1 |
+       sed 's/.*"port":\\([0-9]*\\).*"pid":\\([0-9]*\\).*/\\1 \\2/' |
        { read port pid; sleep 0.2; ./bin/kv exec -n :$port SET a 1; kill $pid; }`,
     )
     expect(stdout).toBe('OK\n')

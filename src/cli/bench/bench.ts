@@ -1,6 +1,7 @@
 /**
- * One run of the load generator: finds the masters, loads what the reads will ask for, then measures. Each lane talks to one
- * master and asks only for keys that live there, so no request is redirected; a bucket that moves during the run shows up as `MOVED` errors.
+ * One run of the load generator: finds the masters, loads what the reads will ask for, then measures. Each lane talks
+ * to one master and asks only for keys that live there, so no request is redirected; a bucket that moves during the run
+ * shows up as `MOVED` errors.
  */
 import type {Address} from '../../base/address.ts'
 import {keyBucket} from '../../base/crc16.ts'
@@ -133,7 +134,10 @@ function openLane(
   return Lane.open({address, password: plan.password, source, stats, inFlightMax})
 }
 
-/** For each master the elements whose keys it holds; undefined if one master holds them all. Errors: E_USAGE if one holds none. */
+/**
+ * For each master the elements whose keys it holds; undefined if one master holds them all. Errors: E_USAGE if one
+ * holds none.
+ */
 function elementsByMaster(map: SlotMap, space: KeySpace, name: OperationName): readonly Uint32Array[] | undefined {
   if (map.masters.length === 1) return undefined
   const lists: number[][] = map.masters.map(() => [])

@@ -2,8 +2,8 @@
  * Keeps lanes busy until a run is over.
  *
  * - Closed loop: a lane sends a batch, waits for all its replies, sends the next. It measures what a busy client sees.
- * - Open loop (a rate is given): request k is due at start + k / rate, whatever the server does meanwhile, and its latency counts from
- *   then. If the server stalls for a second, every request that was due in that second shows it.
+ * - Open loop (a rate is given): request k is due at start + k / rate, whatever the server does meanwhile, and its
+ *   latency counts from then. If the server stalls for a second, every request that was due in that second shows it.
  *
  *   running --limit reached, or told to stop--> draining --all answered, or too long--> over
  *

@@ -1,9 +1,10 @@
 /**
- * One connection of a load generator. Hot path (`kv bench` itself is its benchmark): requests are copied from templates into one
- * buffer, replies are counted and not built, and the socket reads into one buffer for ever.
+ * One connection of a load generator. Hot path (`kv bench` itself is its benchmark): requests are copied from templates
+ * into one buffer, replies are counted and not built, and the socket reads into one buffer for ever.
  *
- * For each request in flight a ring holds when it was due and which operation it is; replies come in order, so n replies end the n
- * oldest. "Due" rather than "sent": under a fixed rate a request that waits for its turn is already late (no coordinated omission).
+ * For each request in flight a ring holds when it was due and which operation it is; replies come in order, so n
+ * replies end the n oldest. "Due" rather than "sent": under a fixed rate a request that waits for its turn is already
+ * late (no coordinated omission).
  */
 import type {Socket} from 'node:net'
 import type {Address} from '../../base/address.ts'

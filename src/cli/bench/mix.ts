@@ -3,8 +3,8 @@ import type {Argument} from '../../client/encoder.ts'
 import {KvError} from '../../errors.ts'
 
 /**
- * An element of the run's key space is a number; each operation says which key it is. Maps hold ten elements each, so that element 42 is the field
- * `f2` of the map 4.
+ * An element of the run's key space is a number; each operation says which key it is. Maps hold ten elements each, so
+ * that element 42 is the field `f2` of the map 4.
  */
 export interface Operation {
   /** Part of the key's name, so that strings, maps and counters never meet. */

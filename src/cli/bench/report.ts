@@ -101,7 +101,8 @@ export function progressLine({phase, elapsedMs, stats, total}: BenchProgress): s
   if (phase === 'load') return `Loading keys${share}, ${perSecond}/s`
   const trouble = stats.errorCount + stats.lost
   const errors = trouble > 0 ? `, ${formatCount(trouble)} failed` : ''
-  return `${(elapsedMs / 1_000).toFixed(1)} s${share}  ${perSecond} requests/s  p99 ${formatMs(stats.overall().p99)} ms${errors}`
+  const p99 = formatMs(stats.overall().p99)
+  return `${(elapsedMs / 1_000).toFixed(1)} s${share}  ${perSecond} requests/s  p99 ${p99} ms${errors}`
 }
 
 function formatMs(ms: number): string {

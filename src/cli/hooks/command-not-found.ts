@@ -6,9 +6,11 @@ import {nearest} from '../suggest.ts'
 
 /** Data commands that people type straight after `kv`; they want `kv exec`. */
 const DATA_COMMANDS = new Set(
-  'get set del unlink exists incr decr incrby append strlen mget mset getdel getex setnx hset hget hgetall hmget hdel hkeys hvals hlen hincrby expire ttl persist type keys scan rename info ping echo dbsize flushall config client command'.split(
-    ' ',
-  ),
+  [
+    'append client command config dbsize decr decrby del echo exists expire flushall get getdel getex hdel hget hgetall',
+    'hincrby hkeys hlen hmget hset hvals incr incrby info keys mget mset persist ping rename scan set setnx strlen ttl',
+    'type unlink',
+  ].flatMap((line) => line.split(' ')),
 )
 
 const commandNotFound: Hook.CommandNotFound = function ({id, config}) {
