@@ -1,8 +1,15 @@
 /**
+ * What is put right in a command line before oclif reads it.
+ *
  * What `kv exec` is given belongs to the data command, also what looks like a flag: `kv exec SET k --help` must store
  * `--help`. oclif looks for `--help` anywhere and reorders repeated arguments, unless they stand behind `--`; so one is
  * put there.
  */
+
+/** `kv help node start` is `kv node start --help`. */
+export function helpAsFlag(argv: readonly string[]): readonly string[] {
+  return argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
+}
 
 /** Flags of `kv exec` that take a value in the next argument; a test holds them against the command. */
 export const EXEC_VALUE_FLAGS: readonly string[] = ['--node', '-n', '--password-file', '--timeout']

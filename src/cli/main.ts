@@ -5,17 +5,19 @@
  */
 import {fileURLToPath} from 'node:url'
 import {KV_VERSION} from '../constants.ts'
-import {shieldExecArguments} from './argv.ts'
+import {helpAsFlag, shieldExecArguments} from './argv.ts'
 import {watchReader} from './pipe.ts'
+
+const VERSION_FLAGS = ['--version', '-v', '-V']
 
 /** Runs one command line. Never throws; the outcome is in `process.exitCode`. `root` is the folder of package.json. */
 export async function runCli(argv: readonly string[], root: URL): Promise<void> {
   watchReader()
-  if (argv[0] === '--version') return printVersion(argv.includes('--json'))
+  if (VERSION_FLAGS.includes(argv[0] ?? '')) return printVersion(argv.includes('--json'))
   // Loaded only now: the version above should not wait for all of oclif.
   const {run} = await import('@oclif/core/run')
   try {
-    await run(shieldExecArguments(argv), {root: fileURLToPath(root)})
+    await run(shieldExecArguments(helpAsFlag(argv)), {root: fileURLToPath(root)})
   } catch (error) {
     await report(error, argv)
   }

@@ -77,8 +77,18 @@ describe('help and version', () => {
     expect(stdout).toMatch(/node start .*\n.*node stop/)
   })
 
+  test.each([[['node', 'stop', '--help']], [['node', 'stop', '-h']], [['help', 'node', 'stop']]])(
+    '%j is the help of the command',
+    async (args) => {
+      const {exit, stdout} = await kv(args)
+      expect(exit).toBe(0)
+      expect(stdout).toContain('$ kv node stop ADDRESS')
+    },
+  )
+
   test('--version is one line, and quick', async () => {
     expect((await kv(['--version'])).stdout).toMatch(new RegExp(`^kv ${KV_VERSION} \\(Node.js v\\d+.*\\)\n$`))
+    expect((await kv(['-v'])).stdout).toBe((await kv(['--version'])).stdout)
     const {stdout} = await kv(['--version', '--json'])
     expect(JSON.parse(stdout)).toMatchObject({version: KV_VERSION})
     // The best of five: other work on the machine is not the command's doing.
