@@ -2,6 +2,7 @@
 import {once} from 'node:events'
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {createServer} from 'node:net'
+import {stripVTControlCharacters} from 'node:util'
 import {afterEach, describe, expect, test} from 'vitest'
 import {Connection} from '../../src/client/connection.ts'
 import {openSocket} from '../../src/client/socket.ts'
@@ -91,11 +92,12 @@ describe('what a person sees', () => {
     const stopped = await kv(['node', 'stop', `:${port}`])
     if (stopped.exit !== 0) await kv(['exec', '-n', `:${port}`, 'SHUTDOWN', 'NOSAVE'])
     expect(stopped).toMatchObject({exit: 0})
-    const {exit, stdout} = await started
+    const {exit, stdout: screen} = await started
+    const stdout = stripVTControlCharacters(screen)
     expect(exit).toBe(0)
-    expect(stdout).toMatch(/kv \d+\.\d+\.\d+ is ready on .*127\.0\.0\.1:\d+/)
-    expect(stdout).toMatch(/node id .* [0-9a-f]{40}/)
-    expect(stdout).toMatch(/savefile .* none/)
+    expect(stdout).toMatch(/kv \d+\.\d+\.\d+ is ready on 127\.0\.0\.1:\d+/)
+    expect(stdout).toMatch(/node id +[0-9a-f]{40}/)
+    expect(stdout).toMatch(/savefile +none/)
     expect(stdout).toContain('at most 512 MB, noeviction')
     expect(stdout).toMatch(/\.\/bin\/kv exec -n 127\.0\.0\.1:\d+ SET greeting hello/)
   })
