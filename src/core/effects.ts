@@ -280,10 +280,22 @@ export class Effects {
     this.keyspace.clearBucket(bucket)
   }
 
+  /** Empties every bucket: FLUSHALL. */
+  clearAll(): void {
+    const {keyspace} = this
+    for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) this.clear(bucket)
+  }
+
   /** The key's time has come. */
   expire(bucket: number, node: number): void {
     this.expiredKeys++
     this.delete(bucket, node)
+  }
+
+  /** The time of a field has come. Returns the map's node, or 0 if it went with the field. */
+  expireField(bucket: number, node: number, field: Buffer, fieldFrom: number, fieldBytes: number): number {
+    this.expiredFields++
+    return this.mapDelete(bucket, node, field, fieldFrom, fieldBytes)
   }
 
   /** Room is needed. */

@@ -1,6 +1,13 @@
 /** Every command of the server; one file a family. */
+import {KEY_COMMANDS} from './key.ts'
+import {MAP_COMMANDS} from './map.ts'
 import {STRING_COMMANDS} from './string.ts'
 import {TRANSACTION_COMMANDS} from './transaction.ts'
 import type {CommandSpec} from './command.ts'
 
-export const ALL_COMMANDS: readonly CommandSpec[] = [...STRING_COMMANDS, ...TRANSACTION_COMMANDS]
+export const ALL_COMMANDS: readonly CommandSpec[] = [
+  ...KEY_COMMANDS,
+  ...STRING_COMMANDS,
+  ...MAP_COMMANDS,
+  ...TRANSACTION_COMMANDS,
+]
