@@ -8,7 +8,14 @@ const BRACE_OPEN = 0x7b
 const BRACE_CLOSE = 0x7d
 const BUCKET_MASK = BUCKET_COUNT - 1
 
+/**
+ * TABLE_n[byte] is the CRC of the byte followed by n zero bytes: four bytes are folded in at once ("slicing by 4", Kounavis and
+ * Berry 2005), which makes the chain of dependent loads four times shorter.
+ */
 const TABLE = makeTable()
+const TABLE_1 = shiftTable(TABLE)
+const TABLE_2 = shiftTable(TABLE_1)
+const TABLE_3 = shiftTable(TABLE_2)
 
 function makeTable(): Uint16Array {
   const table = new Uint16Array(256)
@@ -18,6 +25,10 @@ function makeTable(): Uint16Array {
     table[byte] = crc & 0xffff
   }
   return table
+}
+
+function shiftTable(table: Uint16Array): Uint16Array {
+  return table.map((crc) => ((crc << 8) & 0xff00) ^ TABLE[crc >>> 8]!)
 }
 
 /** CRC16 of `bytes[start, end)`. */
@@ -33,8 +44,20 @@ export function crc16(bytes: Uint8Array, start: number, end: number): number {
  */
 export function keyBucket(bytes: Uint8Array, offset: number, length: number): number {
   const end = offset + length
+  const blocks = end - 3
   let crc = 0
-  for (let i = offset; i < end; i++) {
+  let i = offset
+  for (; i < blocks; i += 4) {
+    const a = bytes[i]!
+    const b = bytes[i + 1]!
+    const c = bytes[i + 2]!
+    const d = bytes[i + 3]!
+    if (a === BRACE_OPEN || b === BRACE_OPEN || c === BRACE_OPEN || d === BRACE_OPEN) {
+      return taggedBucket(bytes, offset, end, bytes.indexOf(BRACE_OPEN, i))
+    }
+    crc = TABLE_3[(crc >>> 8) ^ a]! ^ TABLE_2[(crc & 0xff) ^ b]! ^ TABLE_1[c]! ^ TABLE[d]!
+  }
+  for (; i < end; i++) {
     const byte = bytes[i]!
     if (byte === BRACE_OPEN) return taggedBucket(bytes, offset, end, i)
     crc = ((crc << 8) & 0xff00) ^ TABLE[(crc >>> 8) ^ byte]!

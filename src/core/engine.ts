@@ -28,7 +28,7 @@ import {Expiry} from './expiry.ts'
 import {Keyspace} from './keyspace/keyspace.ts'
 import {MapStore} from './keyspace/map-store.ts'
 import {Parking} from './parking.ts'
-import {queueCommand} from './transaction.ts'
+import {abortTransaction, queueCommand} from './transaction.ts'
 import {unknownCommand, unknownSubcommand} from './command/unknown.ts'
 import {Defrag} from './keyspace/defrag.ts'
 import type {Command} from './command/command.ts'
@@ -199,6 +199,17 @@ export class Engine {
     this.host.requestWork()
   }
 
+  /** Bucket of the key that is argument `i`. */
+  bucketOfArgument(request: Request, i: number): number {
+    return keyBucket(request.buf, request.off[i]!, request.len[i]!)
+  }
+
+  /** Data commands (or writes only) wait until `until`, Unix ms. */
+  pause(until: number, isForWritesOnly: boolean): void {
+    this.pausedUntil = until
+    this.isPauseForWritesOnly = isForWritesOnly
+  }
+
   unpause(): void {
     this.pausedUntil = 0
     this.parking.wakePaused()
@@ -215,7 +226,8 @@ export class Engine {
     context.command = command
     if (!command.acceptsArity(request.argc) || command.run === null) {
       command.rejectedCalls++
-      return this.#reject(context, `ERR wrong number of arguments for '${command.fullName}' command`)
+      const error = `ERR wrong number of arguments for '${command.fullName}' command`
+      return command.fullName === 'exec' ? abortTransaction(context, error) : this.#reject(context, error)
     }
     if (!session.isAuthenticated && (command.bits & IS_NO_AUTH) === 0) {
       return this.#reject(context, 'NOAUTH Authentication required.')

@@ -12,6 +12,9 @@ export interface QueuedCommand {
   readonly request: Request
 }
 
+export const NO_BUCKET = -1
+export const MANY_BUCKETS = -2
+
 export const REPLY_ON = 0
 export const REPLY_OFF = 1
 /** Reply to no command up to and including the next one. */
@@ -49,8 +52,8 @@ export class Session implements Watcher {
   /** A command could not be queued: EXEC will refuse. */
   isTransactionBad = false
   queue: QueuedCommand[] = []
-  /** Bucket of the queued keys, -1 = none yet. */
-  transactionBucket = -1
+  /** Bucket of the queued keys, NO_BUCKET or MANY_BUCKETS. */
+  transactionBucket = NO_BUCKET
 
   readonly watched = new Set<string>()
   isDirty = false

@@ -49,17 +49,9 @@ export class Connection {
     this.#decoder.isRestricted = !session.isAuthenticated
   }
 
-  /** True while it owes the client a reply. */
+  /** True while a request that was taken is not answered. */
   get isBusy(): boolean {
-    return this.#isWaiting || this.socket.writableLength > 0
-  }
-
-  get unreadBytes(): number {
-    return this.socket.writableLength
-  }
-
-  get heldBytes(): number {
-    return this.#decoder.heldBytes
+    return this.#isWaiting && this.#parkedRequest === null
   }
 
   /** Bytes came. `bytes` is shared: what is kept is copied. Returns false to stop reading for now. */

@@ -25,17 +25,18 @@ export class ClientServer implements ConnectionPool {
   received = 0
   rejected = 0
   maxClients: number
-  /** Called when the last connection is gone. */
-  onEmpty: (() => void) | null = null
 
   readonly #server: Server
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
   #nextId = 1
+  #idleTimer: NodeJS.Timeout | null = null
 
   constructor(engine: Engine, maxClients: number) {
     this.engine = engine
     this.maxClients = maxClients
-    this.#server = createServer({pauseOnConnect: true, noDelay: true, keepAlive: true}, socket => this.#accept(socket))
+    this.#server = createServer({pauseOnConnect: true, noDelay: true, keepAlive: true}, (socket) =>
+      this.#accept(socket),
+    )
   }
 
   /** Begins to listen; resolves with the port. Errors: E_PORT_IN_USE, E_ADDRESS. */
@@ -56,13 +57,40 @@ export class ClientServer implements ConnectionPool {
     this.#server.close()
   }
 
+  /** Connections that owe their client a reply. Requests that wait for the end of a pause are not counted: they were not begun. */
+  busyCount(): number {
+    let busy = 0
+    for (const connection of this.connections.values()) if (connection.isBusy) busy++
+    return busy
+  }
+
+  /** Ends every connection once its replies are sent; `isNow`: at once. */
+  closeAll(isNow: boolean): void {
+    for (const connection of this.connections.values()) {
+      if (isNow) connection.destroy()
+      else connection.end()
+    }
+  }
+
+  /** Closes clients that were silent for so long; 0 = never. */
+  startIdleTimer(seconds: number): void {
+    if (seconds === 0) return
+    this.#idleTimer = setInterval(() => {
+      const limit = Date.now() - seconds * 1000
+      for (const connection of this.connections.values()) if (connection.session.activeAt < limit) connection.end()
+    }, 1000)
+  }
+
+  stopIdleTimer(): void {
+    if (this.#idleTimer) clearInterval(this.#idleTimer)
+  }
+
   find(session: Session): Connection | undefined {
     return this.connections.get(session.id)
   }
 
   closed(connection: Connection): void {
     this.connections.delete(connection.session.id)
-    if (this.connections.size === 0) this.onEmpty?.()
   }
 
   #accept(accepted: Socket): void {
@@ -113,13 +141,25 @@ export class ClientServer implements ConnectionPool {
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): KvError {
   if (error.code === 'EADDRINUSE') {
-    return new KvError('E_PORT_IN_USE', `port ${port} is in use on ${host}`, `choose another with --port, or find its owner: ss -ltnp 'sport = :${port}'`)
+    return new KvError(
+      'E_PORT_IN_USE',
+      `port ${port} is in use on ${host}`,
+      `choose another with --port, or find its owner: ss -ltnp 'sport = :${port}'`,
+    )
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    return new KvError('E_ADDRESS', `${host} is not an address of this machine`, 'choose another with --host, for instance 127.0.0.1')
+    return new KvError(
+      'E_ADDRESS',
+      `${host} is not an address of this machine`,
+      'choose another with --host, for instance 127.0.0.1',
+    )
   }
   if (error.code === 'EACCES') {
-    return new KvError('E_PORT_IN_USE', `port ${port} may not be used by this user`, 'choose a port above 1023 with --port')
+    return new KvError(
+      'E_PORT_IN_USE',
+      `port ${port} may not be used by this user`,
+      'choose a port above 1023 with --port',
+    )
   }
   return new KvError('E_ADDRESS', `cannot listen on ${host}:${port}: ${error.message}`)
 }

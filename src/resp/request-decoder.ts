@@ -36,7 +36,7 @@ export function copyRequest(request: Request): Request {
   const from = request.off[0]!
   copy.buf = Buffer.from(request.buf.subarray(from, request.off[last]! + request.len[last]!))
   copy.argc = request.argc
-  copy.off = request.off.slice(0, request.argc).map(offset => offset - from)
+  copy.off = request.off.slice(0, request.argc).map((offset) => offset - from)
   copy.len = request.len.slice(0, request.argc)
   return copy
 }

@@ -87,6 +87,16 @@ export function withHandlers(
   })
 }
 
+/** As `withHandlers`, for the subcommands of one command; `run` executes the command without a subcommand. */
+export function withSubcommands(
+  spec: CommandSpec,
+  handlers: Readonly<Record<string, Handler>>,
+  run?: Handler,
+): CommandSpec {
+  const subcommands = withHandlers(spec.subcommands ?? [], handlers)
+  return run ? {...spec, subcommands, run} : {...spec, subcommands}
+}
+
 export const IS_WRITE = 1
 export const IS_DENY_OOM = 2
 export const IS_NO_AUTH = 4
@@ -97,7 +107,7 @@ export const IS_SKIP_MONITOR = 32
 export const IS_READ_ONLY = 64
 export const IS_ADMIN = 128
 
-const CONTROL = new Set(['exec', 'discard', 'multi', 'watch', 'unwatch', 'quit', 'reset', 'goodbye'])
+const CONTROL = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset', 'goodbye'])
 
 /** A spec made ready for execution: one shape for all commands, numbers instead of words. */
 export class Command {

@@ -9,14 +9,19 @@ const EXPONENT_MAX = 16_383
 const EXPONENT_MIN = -16_445
 const DIGITS = 17
 const NUMBER = /^[-+]?(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([-+]?\d+))?$/
-/** A text longer than this is no number for Redis either. */
-const TEXT_MAX = 255
+const HEX = /^[-+]?0x(?:([0-9a-f]+)(?:\.([0-9a-f]*))?|\.([0-9a-f]+))(?:p([-+]?\d+))?$/i
+/** A text longer than this is no number for Redis either (MAX_LONG_DOUBLE_CHARS). */
+const TEXT_MAX = 5119
+/** A power of ten that no digits of such a text can bring back into range. */
+const POWER_MAX = 12_000
 
 interface Extended {
   /** Signed. */
   readonly mantissa: bigint
   readonly exponent: number
 }
+
+const ZERO: Extended = {mantissa: 0n, exponent: 0}
 
 export interface LongDoubleSum {
   readonly text: string
@@ -35,16 +40,36 @@ export function addLongDoubles(a: string, b: string): LongDoubleSum | 'not-a-flo
 function parse(text: string): Extended | 'bad' | 'infinite' {
   if (text.length > TEXT_MAX) return 'bad'
   if (/^[-+]?inf(inity)?$/i.test(text)) return 'infinite'
+  const value = parseDecimal(text) ?? parseHex(text)
+  // strtold says ERANGE for what overflows or vanishes, and Redis then says that it is no float.
+  if (value === null || value === 'infinite') return 'bad'
+  return text.startsWith('-') ? {mantissa: -value.mantissa, exponent: value.exponent} : value
+}
+
+/** The size of a decimal number; null if it is none, or if it vanishes. */
+function parseDecimal(text: string): Extended | 'infinite' | null {
   const match = NUMBER.exec(text)
-  if (!match) return 'bad'
+  if (!match) return null
   const fraction = match[2] ?? match[3] ?? ''
   const digits = BigInt((match[1] ?? '') + fraction)
   const power = Number(match[4] ?? 0) - fraction.length
-  if (Math.abs(power) > 6000) return digits === 0n || power < 0 ? {mantissa: 0n, exponent: 0} : 'bad'
+  if (digits === 0n) return ZERO
+  if (Math.abs(power) > POWER_MAX) return null
   const value = power >= 0 ? round(digits * 10n ** BigInt(power), 1n) : round(digits, 10n ** BigInt(-power))
-  // strtold says ERANGE for what overflows, and Redis then says that it is no float.
-  if (value === 'infinite') return 'bad'
-  return text.startsWith('-') ? {mantissa: -value.mantissa, exponent: value.exponent} : value
+  return value !== 'infinite' && value.mantissa === 0n ? null : value
+}
+
+/** As parseDecimal, for C's hexadecimal floats: `0x1.8p3`. */
+function parseHex(text: string): Extended | 'infinite' | null {
+  const match = HEX.exec(text)
+  if (!match) return null
+  const fraction = match[2] ?? match[3] ?? ''
+  const digits = BigInt(`0x0${match[1] ?? ''}${fraction}`)
+  const power = Number(match[4] ?? 0) - fraction.length * 4
+  if (digits === 0n) return ZERO
+  if (Math.abs(power) > POWER_MAX * 4) return null
+  const value = power >= 0 ? round(digits << BigInt(power), 1n) : round(digits, 1n << BigInt(-power))
+  return value !== 'infinite' && value.mantissa === 0n ? null : value
 }
 
 function add(a: Extended, b: Extended): Extended | 'infinite' {

@@ -37,7 +37,7 @@ export function append(c: Context): void {
 
 export function setrange(c: Context): void {
   if (isKeyTooLong(c, 1)) return
-  const offset = c.integer(2)
+  const offset = rangeIndex(c, 2)
   if (Number.isNaN(offset)) return c.fail(ERR_NOT_INTEGER)
   if (offset < 0) return c.fail('ERR offset is out of range')
   const node = c.lookup(1)

@@ -1,5 +1,6 @@
 /** MULTI EXEC DISCARD WATCH UNWATCH: check-and-set. */
 import {endTransaction} from '../transaction.ts'
+import {MANY_BUCKETS} from '../session.ts'
 import type {CommandSpec} from './command.ts'
 import type {Context} from './context.ts'
 
@@ -15,6 +16,10 @@ function exec(c: Context): void {
   if (session.isTransactionBad) {
     endTransaction(c)
     return c.fail('EXECABORT Transaction discarded because of previous errors.')
+  }
+  if (session.transactionBucket === MANY_BUCKETS) {
+    endTransaction(c)
+    return c.fail("CROSSSLOT Keys in request don't hash to the same slot")
   }
   if (session.isDirty) {
     endTransaction(c)

@@ -1,0 +1,88 @@
+/** How the server commands are called and documented. Who executes them is in server.ts. */
+import type {CommandSpec} from './command.ts'
+
+export const SERVER_SPECS: readonly CommandSpec[] = [
+  {
+    name: 'info',
+    arity: -1,
+    flags: ['loading', 'stale'],
+    group: 'server',
+    since: '1.0.0',
+    summary: 'Describes the server, by sections.',
+    args: [{name: 'section', type: 'string', optional: true, multiple: true}],
+  },
+  {
+    name: 'time',
+    arity: 1,
+    flags: ['loading', 'stale', 'fast'],
+    group: 'server',
+    since: '2.6.0',
+    summary: 'Gives the time: Unix seconds and microseconds.',
+  },
+  {
+    name: 'role',
+    arity: 1,
+    flags: ['noscript', 'loading', 'stale', 'fast'],
+    group: 'server',
+    since: '2.8.12',
+    summary: 'Says whether this node is a master.',
+  },
+  {
+    name: 'wait',
+    arity: 3,
+    flags: [],
+    group: 'generic',
+    since: '3.0.0',
+    summary: 'Waits until replicas have what was written.',
+    args: [
+      {name: 'numreplicas', type: 'integer'},
+      {name: 'timeout', type: 'integer'},
+    ],
+  },
+  {
+    name: 'save',
+    arity: 1,
+    flags: ['admin', 'noscript', 'no_async_loading', 'no_multi'],
+    group: 'server',
+    since: '1.0.0',
+    summary: 'Writes the savefile and answers when it is done.',
+  },
+  {
+    name: 'bgsave',
+    arity: -1,
+    flags: ['admin', 'noscript', 'no_async_loading'],
+    group: 'server',
+    since: '1.0.0',
+    summary: 'Writes the savefile in the background.',
+    args: [{name: 'schedule', type: 'pure-token', token: 'SCHEDULE', optional: true}],
+  },
+  {
+    name: 'lastsave',
+    arity: 1,
+    flags: ['loading', 'stale', 'fast'],
+    group: 'server',
+    since: '1.0.0',
+    summary: 'Gives the Unix time of the last save.',
+  },
+  {
+    name: 'shutdown',
+    arity: -1,
+    flags: ['admin', 'noscript', 'loading', 'stale', 'no_multi', 'allow_busy'],
+    group: 'server',
+    since: '1.0.0',
+    summary: 'Stops this node in order.',
+    args: [
+      {name: 'save-selector', type: 'string', optional: true},
+      {name: 'now', type: 'pure-token', token: 'NOW', optional: true},
+      {name: 'force', type: 'pure-token', token: 'FORCE', optional: true},
+    ],
+  },
+  {
+    name: 'monitor',
+    arity: 1,
+    flags: ['admin', 'noscript', 'loading', 'stale'],
+    group: 'server',
+    since: '1.0.0',
+    summary: 'Shows every command as it is executed.',
+  },
+]

@@ -1,0 +1,155 @@
+/** What the engine asks for, answered with the real world: sockets, the clock's heartbeat, the process, the savefile. */
+import type {Host, HostFacts, ShutdownOptions} from '../core/host.ts'
+import type {ReplyWriter} from '../resp/reply-writer.ts'
+import type {Session} from '../core/session.ts'
+import {PEER_PORT_OFFSET} from '../constants.ts'
+import type {ClientServer} from './server.ts'
+import type {NodeLog} from './log.ts'
+import type {NodeOptions} from './options.ts'
+import type {Saver} from './saver.ts'
+import type {Ticker} from './ticker.ts'
+
+/** The parts that exist only once the engine does. */
+export interface HostParts {
+  readonly server: ClientServer
+  readonly ticker: Ticker
+  readonly saver: Saver | null
+  /** A client sent SHUTDOWN. Resolves with an error text if the node goes on. */
+  readonly shutdown: (options: ShutdownOptions) => Promise<string | null>
+}
+
+export class EngineHost implements Host {
+  readonly #options: NodeOptions
+  readonly #log: NodeLog
+  readonly #startedAt = Date.now()
+  #parts: HostParts | null = null
+  address = {host: '', port: 0}
+
+  constructor(options: NodeOptions, log: NodeLog) {
+    this.#options = options
+    this.#log = log
+  }
+
+  connect(parts: HostParts): void {
+    this.#parts = parts
+  }
+
+  get #live(): HostParts {
+    if (!this.#parts) throw new Error('the engine ran before its host was connected')
+    return this.#parts
+  }
+
+  complete(session: Session, write: (out: ReplyWriter) => void): void {
+    this.#live.server.find(session)?.complete(write)
+  }
+
+  wake(session: Session): void {
+    // Not at once: the engine is in the middle of something.
+    setImmediate(() => this.#live.server.find(session)?.wake())
+  }
+
+  push(session: Session, write: (out: ReplyWriter) => void): void {
+    this.#live.server.find(session)?.push(write)
+  }
+
+  requestWork(): void {
+    this.#parts?.ticker.requestWork()
+  }
+
+  shutdown(session: Session, options: ShutdownOptions): void {
+    void this.#live.shutdown(options).then((error) => {
+      if (error !== null) this.complete(session, (out) => out.error(error))
+    })
+  }
+
+  save(session: Session | null, isBackground: boolean): string | null {
+    const {saver} = this.#live
+    if (!saver) return 'ERR no savefile was named: start the node with --save-file, or CONFIG SET save-file'
+    if (saver.isSaving) return 'ERR Background save already in progress'
+    const answer = (error: string | null): void => {
+      if (session && !isBackground) this.complete(session, (out) => (error === null ? out.ok() : out.error(error)))
+    }
+    saver.save('snapshot').then(
+      () => {
+        this.#log.info({file: saver.path}, 'saved')
+        answer(null)
+      },
+      (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error)
+        this.#log.error({file: saver.path, error: message}, 'the save failed')
+        answer(`ERR ${message}`)
+      },
+    )
+    return null
+  }
+
+  *sessions(): Iterable<Session> {
+    for (const connection of this.#live.server.connections.values()) yield connection.session
+  }
+
+  close(session: Session): void {
+    const connection = this.#live.server.find(session)
+    if (connection) setImmediate(() => connection.end())
+  }
+
+  facts(): HostFacts {
+    const {server, ticker, saver} = this.#live
+    const memory = process.memoryUsage()
+    const cpu = process.cpuUsage()
+    return {
+      processId: process.pid,
+      host: this.address.host,
+      port: this.address.port,
+      peerPort: this.address.port + PEER_PORT_OFFSET,
+      startedAt: this.#startedAt,
+      residentBytes: memory.rss,
+      heapBytes: memory.heapUsed,
+      cpuUserUs: cpu.user,
+      cpuSystemUs: cpu.system,
+      connectionsReceived: server.received,
+      connectionsRejected: server.rejected,
+      maxClients: server.maxClients,
+      bytesIn: server.bytesIn,
+      bytesOut: server.bytesOut,
+      operationsPerSecond: ticker.operationsPerSecond,
+      executable: process.execPath,
+      saveFile: saver?.path ?? '',
+      dataDir: this.#options.dataDir ?? '',
+      isSaving: saver?.isSaving ?? false,
+      lastSaveAt: Math.floor((saver?.lastSaveAt ?? this.#startedAt) / 1000),
+      lastSaveOk: saver?.lastSaveOk ?? true,
+      changesSinceSave: saver?.changesSinceSave ?? 0,
+    }
+  }
+
+  configGet(name: string): string | null {
+    switch (name) {
+      case 'maxclients':
+        return String(this.#live.server.maxClients)
+      case 'port':
+        return String(this.address.port)
+      case 'bind':
+        return this.#options.host
+      case 'dir':
+        return this.#options.dataDir ?? process.cwd()
+      case 'save-file':
+        return this.#live.saver?.path ?? ''
+      case 'timeout':
+        return String(this.#options.clientIdleTimeoutS)
+      default:
+        return null
+    }
+  }
+
+  configSet(name: string, value: string): string | null {
+    if (name !== 'maxclients') return "ERR CONFIG SET failed - can't set immutable config"
+    const count = Number(value)
+    if (!Number.isInteger(count) || count < 1 || count > 1_000_000) return 'argument must be between 1 and 1000000'
+    this.#live.server.maxClients = count
+    return null
+  }
+
+  configNames(): readonly string[] {
+    return ['maxclients', 'port', 'bind', 'dir', 'save-file', 'timeout']
+  }
+}

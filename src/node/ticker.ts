@@ -1,0 +1,61 @@
+/**
+ * The engine's heartbeat: a tick ten times a second, and background work in slices of well under a ms between turns of the
+ * loop while there is any.
+ */
+import type {Engine} from '../core/engine.ts'
+import type {Collector} from './collector.ts'
+
+const TICK_MS = 100
+/** Nodes per slice of background work. */
+const WORK_BUDGET = 1000
+
+export class Ticker {
+  readonly #engine: Engine
+  readonly #collector: Collector
+  #timer: NodeJS.Timeout | null = null
+  #isScheduled = false
+  #isStopped = false
+  /** Commands per second over the last second. */
+  operationsPerSecond = 0
+  #sampledAt = 0
+  #sampledCommands = 0
+
+  constructor(engine: Engine, collector: Collector) {
+    this.#engine = engine
+    this.#collector = collector
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    if (this.#timer) clearInterval(this.#timer)
+  }
+
+  requestWork(): void {
+    if (this.#isScheduled || this.#isStopped) return
+    this.#isScheduled = true
+    setImmediate(this.#work)
+  }
+
+  readonly #work = (): void => {
+    this.#isScheduled = false
+    if (this.#isStopped) return
+    this.#engine.setTime(Date.now())
+    if (this.#engine.work(WORK_BUDGET)) this.requestWork()
+  }
+
+  #tick(): void {
+    const now = Date.now()
+    this.#engine.tick(now)
+    this.#collector.tick(now)
+    if (now - this.#sampledAt < 1000) return
+    const {commandsProcessed} = this.#engine.stats
+    const elapsed = now - this.#sampledAt
+    this.operationsPerSecond = Math.max(0, Math.round(((commandsProcessed - this.#sampledCommands) * 1000) / elapsed))
+    this.#sampledAt = now
+    this.#sampledCommands = commandsProcessed
+  }
+}

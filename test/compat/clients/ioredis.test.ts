@@ -1,0 +1,4 @@
+import {Cluster} from 'ioredis'
+import {describeIoredisFamily} from './ioredis-family.ts'
+
+describeIoredisFamily('ioredis', (server) => new Cluster([{host: server.host, port: server.port}]))
