@@ -9,6 +9,7 @@
  * Replaying the records through `Replay` gives the same state (test/core/replay.test.ts).
  * With no listener nothing is encoded: the hot path pays one addition and one load.
  */
+import {keyBucket} from '../base/crc16.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {NO_EXPIRY, expireAt, isMap, keyLength, keyOffset, pageBytes, valueLength, valueOffset} from './keyspace/node.ts'
 import {Watches} from './watches.ts'
@@ -273,17 +274,30 @@ export class Effects {
 
   /** Empties the bucket; nothing happens if it is empty. */
   clear(bucket: number): void {
+    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, bucket))
+    this.#clear(bucket)
+  }
+
+  #clear(bucket: number): void {
     if (this.keyspace.bucketCount(bucket) === 0) return
     const writer = this.#next(bucket)
     if (writer !== null) writer.clear(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time)
-    if (this.watches.isActive) this.watches.touchBucket(bucket)
     this.keyspace.clearBucket(bucket)
   }
 
   /** Empties every bucket: FLUSHALL. */
   clearAll(): void {
     const {keyspace} = this
-    for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) this.clear(bucket)
+    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, -1))
+    for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) this.#clear(bucket)
+  }
+
+  /** True if the key exists, in this bucket if it is not -1. */
+  #has(key: Buffer, wanted: number): boolean {
+    const {keyspace} = this
+    const bucket = keyBucket(key, 0, key.length)
+    if (wanted >= 0 && bucket !== wanted) return false
+    return keyspace.find(bucket, keyspace.hash(key, 0, key.length), key, 0, key.length) !== 0
   }
 
   /** The key's time has come. */

@@ -4,16 +4,22 @@ import {NO_EXPIRY, expireAt, pageBytes, valueLength, valueOffset} from '../keysp
 import {isKeyTooLong} from './access.ts'
 import type {Context} from './context.ts'
 
+/** Redis has as many, though a cluster uses only the first. */
+const DATABASES = 16n
+
 export function copy(c: Context): void {
   let isReplace = false
+  let isElsewhere = false
   for (let i = 3; i < c.argc; i++) {
     if (c.is(i, 'REPLACE')) isReplace = true
     else if (c.is(i, 'DB') && i + 1 < c.argc) {
       const database = c.int64(++i)
       if (database === null) return c.fail(ERR_NOT_INTEGER)
-      if (database !== 0n) return c.fail('ERR DB index is out of range')
+      if (database < 0n || database >= DATABASES) return c.fail('ERR DB index is out of range')
+      isElsewhere = database !== 0n
     } else return c.fail(ERR_SYNTAX)
   }
+  if (isElsewhere) return c.fail('ERR Copying to another database is not allowed in cluster mode')
   const {buf, off, len} = c.request
   const isSame = buf.compare(buf, off[1], off[1]! + len[1]!, off[2], off[2]! + len[2]!) === 0
   if (isSame) return c.fail('ERR source and destination objects are the same')

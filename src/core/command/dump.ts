@@ -28,22 +28,7 @@ export function dump(c: Context): void {
 function dumpMap(c: Context, node: number, writer: RecordWriter): void {
   c.maps.each(node, (field, fieldFrom, fieldLength, value, valueFrom, valueLength, at) => {
     if (at <= c.now) return
-    writer.mapSet(
-      0,
-      0,
-      0,
-      0,
-      NO_KEY,
-      0,
-      0,
-      field,
-      fieldFrom,
-      fieldLength,
-      value,
-      valueFrom,
-      valueLength,
-      at,
-    )
+    writer.mapSet(0, 0, 0, 0, NO_KEY, 0, 0, field, fieldFrom, fieldLength, value, valueFrom, valueLength, at)
   })
 }
 

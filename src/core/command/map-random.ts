@@ -9,7 +9,8 @@ import {REQUEST_ARGS_MAX} from '../../constants.ts'
 import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import {isLargeMap} from '../keyspace/node.ts'
 import {openMapToRead} from './map-access.ts'
-import {liveCount} from './map-walk.ts'
+import {INT64_MAX} from './numbers.ts'
+import {dropExpired, liveCount} from './map-walk.ts'
 import type {FieldVisitor} from '../keyspace/map-store.ts'
 import type {Context} from './context.ts'
 
@@ -20,12 +21,12 @@ const REPEATED_MAX = REQUEST_ARGS_MAX
 const WALK_SHARE = 3
 /** Expired fields met before a random pick gives up. */
 const EXPIRED_MAX = 1000
-const INT64_MAX = 2n ** 63n - 1n
 
 export function hrandfield(c: Context): void {
   if (c.argc === 2) return giveOne(c)
   const count = c.int64(2)
-  if (count === null || count === -INT64_MAX - 1n) return c.fail(count === null ? ERR_NOT_INTEGER : ERR_RANGE)
+  if (count === null) return c.fail(ERR_NOT_INTEGER)
+  if (count < -INT64_MAX) return c.fail(`${ERR_RANGE}, value must between -${INT64_MAX} and ${INT64_MAX}`)
   if (c.argc > 4 || (c.argc === 4 && !c.is(3, 'WITHVALUES'))) return c.fail(ERR_SYNTAX)
   const hasValues = c.argc === 4
   if (hasValues && (count > INT64_MAX / 2n || count < -INT64_MAX / 2n)) return c.fail(ERR_RANGE)
@@ -55,6 +56,7 @@ function giveRepeated(c: Context, count: number, hasValues: boolean): void {
 
 function giveDifferent(c: Context, wanted: number, hasValues: boolean): void {
   const live = liveCount(c)
+  if (live === 0) dropExpired(c)
   const count = Math.min(wanted, live)
   head(c, count, hasValues)
   if (count === 0) return

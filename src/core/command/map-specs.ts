@@ -183,16 +183,9 @@ const EXPIRY_SPECS: readonly CommandSpec[] = [
   timeSpec('hpttl', 'Gives the milliseconds until fields expire.', RANDOM),
   timeSpec('hexpiretime', 'Gives the Unix times in seconds at which fields expire.', []),
   timeSpec('hpexpiretime', 'Gives the Unix times in milliseconds at which fields expire.', []),
-  spec(
-    'hpersist',
-    -5,
-    WRITE,
-    ['RW', 'update'],
-    '7.4.0',
-    'Takes the expiry of fields away.',
-    [COUNTED_FIELDS],
-    {complexity: EACH_FIELD},
-  ),
+  spec('hpersist', -5, WRITE, ['RW', 'update'], '7.4.0', 'Takes the expiry of fields away.', [COUNTED_FIELDS], {
+    complexity: EACH_FIELD,
+  }),
   spec(
     'hgetex',
     -5,

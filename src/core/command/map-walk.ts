@@ -27,6 +27,14 @@ function giveAll(c: Context, what: number): void {
   if (what === BOTH) out.map(count)
   else out.array(count)
   if (count > 0) eachLive(c, what)
+  else if (c.map !== 0) dropExpired(c)
+}
+
+/** Deletes a map that has only fields whose time has come. */
+export function dropExpired(c: Context): void {
+  c.effects.expiredFields += c.maps.count(c.map)
+  c.effects.delete(c.bucket, c.map)
+  c.map = 0
 }
 
 /** Fields whose time has not come. */

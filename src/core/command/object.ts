@@ -1,13 +1,12 @@
 /** OBJECT: how a value is kept, in the words of Redis. Looking does not count as using the key. */
-import {FLAG_RAW, WORD_USED, isLargeMap, nodeFlags, pageBytes, valueLength, valueOffset, word} from '../keyspace/node.ts'
+import {WORD_USED, pageBytes, valueLength, valueOffset, word} from '../keyspace/node.ts'
 import {withHandlers} from './command.ts'
+import {encodingOf} from './encoding.ts'
 import {OBJECT_SPECS} from './key-specs.ts'
 import {parseInt64} from './numbers.ts'
 import type {CommandSpec} from './command.ts'
 import type {Context} from './context.ts'
 
-/** Longer strings are `raw`. */
-const EMBEDDED_BYTES_MAX = 44
 /** Redis shares the objects of small integers and says so with this count. */
 const SHARED_INTEGER_MAX = 9999n
 const SHARED_REFERENCES = 2_147_483_647
@@ -39,14 +38,6 @@ function look(c: Context, show: (node: number) => void): void {
 
 function encoding(c: Context): void {
   look(c, (node) => c.out.bulkString(encodingOf(c, node)))
-}
-
-function encodingOf(c: Context, node: number): string {
-  const {memory} = c.keyspace
-  if (c.isMap(node)) return isLargeMap(memory, node) ? 'hashtable' : 'listpack'
-  if ((nodeFlags(memory, node) & FLAG_RAW) !== 0) return 'raw'
-  if (integerOf(c, node) !== null) return 'int'
-  return valueLength(memory, node) <= EMBEDDED_BYTES_MAX ? 'embstr' : 'raw'
 }
 
 function integerOf(c: Context, node: number): bigint | null {

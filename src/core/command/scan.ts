@@ -5,8 +5,7 @@
  */
 import {BUCKET_COUNT} from '../../constants.ts'
 import {isMap, keyLength, keyOffset, pageBytes} from '../keyspace/node.ts'
-import {isMatch, scanCursor, scanOptions} from './scan-options.ts'
-import {matchesAll} from './glob.ts'
+import {isMatch, patternOf, scanCursor, scanOptions} from './scan-options.ts'
 import type {ScanOptions} from './scan-options.ts'
 import type {Context} from './context.ts'
 
@@ -63,13 +62,7 @@ function replyKey(c: Context, node: number): void {
 }
 
 export function keys(c: Context): void {
-  const pattern = c.copy(1)
-  const options: ScanOptions = {
-    pattern: matchesAll(pattern) ? null : pattern,
-    count: 1000,
-    type: null,
-    hasValues: false,
-  }
+  const options: ScanOptions = {pattern: patternOf(c, 1), count: 1000, type: null, hasValues: false}
   const found: number[] = []
   let cursor = 0
   do {
