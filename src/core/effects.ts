@@ -203,8 +203,15 @@ export class Effects {
     )
   }
 
-  /** Field of the map, which must be there, is gone, and the map with its last field. Returns the map's node, or 0 if it went. */
+  /**
+   * Field of the map, which must be there, is gone, and the map with its last field. Returns the map's node, or 0 if it went: then the
+   * record says that the key is deleted, so that a map that is made anew begins without an expiry wherever it is replayed.
+   */
   mapDelete(bucket: number, node: number, field: Buffer, fieldFrom: number, fieldBytes: number): number {
+    if (this.maps.count(node) === 1) {
+      this.delete(bucket, node)
+      return 0
+    }
     const memory = this.keyspace.memory
     const bytes = pageBytes(memory, node)
     const from = keyOffset(memory, node)
@@ -225,10 +232,7 @@ export class Effects {
       )
     }
     if (this.watches.isActive) this.watches.touch(bytes, from, length)
-    const map = this.maps.delete(bucket, node, field, fieldFrom, fieldBytes)
-    if (this.maps.count(map) > 0) return map
-    this.keyspace.remove(bucket, map)
-    return 0
+    return this.maps.delete(bucket, node, field, fieldFrom, fieldBytes)
   }
 
   /** Sets the key's expiry, or takes it away (NO_EXPIRY). Returns the key's node. */
