@@ -5,6 +5,7 @@ import {OP_MAP_SET, OP_SET} from '../../record/op.ts'
 import {isPayloadFoot, payloadCrc, payloadFoot, payloadFramesEnd} from '../../record/payload.ts'
 import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import {EXPIRE_AT_MAX_MS} from './expire-time.ts'
+import {dropExpired} from './map-walk.ts'
 import {isKeyTooLong} from './access.ts'
 import type {Context} from './context.ts'
 
@@ -15,8 +16,14 @@ export function dump(c: Context): void {
   const node = c.lookupRead(1)
   if (node === 0) return c.out.null()
   const writer = new RecordWriter()
-  if (c.isMap(node)) dumpMap(c, node, writer)
-  else {
+  if (c.isMap(node)) {
+    c.map = node
+    dumpMap(c, node, writer)
+    if (writer.recordCount === 0) {
+      dropExpired(c)
+      return c.out.null()
+    }
+  } else {
     const {memory} = c.keyspace
     const from = valueOffset(memory, node)
     writer.set(0, 0, 0, 0, NO_KEY, 0, 0, pageBytes(memory, node), from, valueLength(memory, node), NO_EXPIRY)
