@@ -163,6 +163,11 @@ export class Engine {
     if (this.hasWork) this.host.requestWork()
   }
 
+  /** A random number, 0 <= x < 1. */
+  chance(): number {
+    return this.random.next32() / 2 ** 32
+  }
+
   get hasWork(): boolean {
     return (
       this.keyspace.hasGarbage ||

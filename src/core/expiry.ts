@@ -47,7 +47,6 @@ export class Expiry {
     const field = Buffer.from(
       pageBytes(memory, node).subarray(keyOffset(memory, node), keyOffset(memory, node) + keyLength(memory, node)),
     )
-    this.#effects.expiredFields++
-    this.#effects.mapDelete(keyspace.bucketOf(map), map, field, 0, field.length)
+    this.#effects.expireField(keyspace.bucketOf(map), map, field, 0, field.length)
   }
 }

@@ -45,6 +45,8 @@ export class Context {
   readonly scratch: Buffer = Buffer.alloc(64)
   /** Hash of the key that `lookup` looked up last. */
   hash = 0
+  /** Node of the map that the command works on, 0 = there is none (any more): see map-access.ts. */
+  map = 0
   /** Unix ms. */
   now = 0
   /** What the engine answers to the driver; a command that is answered later sets WAITING. */
@@ -65,6 +67,14 @@ export class Context {
 
   /** The live node of the key that is argument `i`, or 0; a key whose time has come is deleted first. */
   lookup(i: number): number {
+    const node = this.peek(i)
+    if (node !== 0 && !this.session.isNoTouch)
+      setWord(this.keyspace.memory, node, WORD_USED, this.keyspace.usedClock)
+    return node
+  }
+
+  /** As `lookup`, but the key does not count as used. */
+  peek(i: number): number {
     const request = this.request
     const from = request.off[i]!
     const length = request.len[i]!
@@ -77,7 +87,6 @@ export class Context {
       this.effects.expire(this.bucket, node)
       return 0
     }
-    if (!this.session.isNoTouch) setWord(memory, node, WORD_USED, this.keyspace.usedClock)
     return node
   }
 
