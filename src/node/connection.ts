@@ -11,9 +11,10 @@
  */
 import {writeSync} from 'node:fs'
 import type {Socket} from 'node:net'
+import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {UNREAD_REPLY_BYTES_MAX} from '../constants.ts'
-import {PARKED, WAITING} from '../core/command/context.ts'
-import {BAD, NEED_MORE, RequestDecoder, copyRequest} from '../resp/request-decoder.ts'
+import {DONE, PARKED, WAITING} from '../core/command/context.ts'
+import {BAD, COMPLETE, NEED_MORE, RequestDecoder, copyRequest, trimRequest} from '../resp/request-decoder.ts'
 import type {Engine} from '../core/engine.ts'
 import type {Request} from '../resp/request-decoder.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
@@ -26,6 +27,9 @@ const FLUSH_BYTES = 256 * 1024
 export interface ConnectionPool {
   readonly engine: Engine
   readonly writer: ReplyWriter
+  /** Room for the requests that are read ahead, and where each ends in the chunk. */
+  readonly requests: Request[]
+  readonly ends: number[]
   bytesIn: number
   bytesOut: number
   closed(connection: Connection): void
@@ -126,33 +130,57 @@ export class Connection {
     this.#pool.closed(this)
   }
 
-  /** Serves the requests in `bytes[from, end)`; replies go to `writer`. */
+  /** Serves the requests in `bytes[from, end)`, some at a time; replies go to `writer`. */
   #serve(bytes: Buffer, from: number, end: number, writer: ReplyWriter): void {
     const decoder = this.#decoder
-    const {engine} = this.#pool
-    const session = this.session
+    const {engine, requests, ends} = this.#pool
     let at = from
     while (at < end) {
-      const result = decoder.next(bytes, at, end)
-      if (result === NEED_MORE) return
+      // Read a few, warm the cache for them, then execute them one by one.
+      let count = 0
+      let result = NEED_MORE
+      const limit = decoder.isRestricted ? 1 : LOOK_AHEAD_REQUESTS
+      while (count < limit && at < end) {
+        result = decoder.next(bytes, at, end)
+        at = decoder.used
+        if (result !== COMPLETE) break
+        requests[count] = decoder.swap(requests[count]!)
+        ends[count++] = at
+      }
+      if (count > 1) engine.lookAhead.warm(requests, count)
+      const done = this.#execute(requests, count, writer)
+      if (done < count) {
+        // This one waits, or ended the session: those behind it are kept as bytes and read again.
+        decoder.dropHeld()
+        if (this.#isWaiting && ends[done]! < end) this.#backlog.unshift(Buffer.from(bytes.subarray(ends[done]!, end)))
+        return
+      }
       if (result === BAD) {
-        writer.proto = session.proto
+        writer.proto = this.session.proto
         writer.error(`ERR ${decoder.error}`)
-        session.closesAfterReply = true
+        this.session.closesAfterReply = true
         return
       }
-      at = decoder.used
-      const verdict = engine.execute(session, decoder.request, writer)
-      if (verdict !== 0) {
-        this.#after(verdict, decoder.request)
-        if (at < end) this.#backlog.unshift(Buffer.from(bytes.subarray(at, end)))
-        return
-      }
-      if (session.closesAfterReply) return
-      if (decoder.isRestricted) decoder.isRestricted = !session.isAuthenticated
-      if (writer.pos > FLUSH_BYTES) this.#flush(writer)
-      decoder.release()
     }
+  }
+
+  /** Executes requests until one waits or is the last of the session; returns that one's index, or `count`. */
+  #execute(requests: readonly Request[], count: number, writer: ReplyWriter): number {
+    const {engine} = this.#pool
+    const {session} = this
+    for (let i = 0; i < count; i++) {
+      const request = requests[i]!
+      const verdict = engine.execute(session, request, writer)
+      if (verdict !== DONE) {
+        this.#after(verdict, request)
+        return i
+      }
+      if (session.closesAfterReply) return i
+      if (writer.pos > FLUSH_BYTES) this.#flush(writer)
+      trimRequest(request)
+    }
+    if (this.#decoder.isRestricted) this.#decoder.isRestricted = !session.isAuthenticated
+    return count
   }
 
   #after(verdict: number, request: Request): void {

@@ -77,7 +77,7 @@ export class Context {
     const request = this.request
     const from = request.off[i]!
     const length = request.len[i]!
-    const hash = this.keyspace.hash(request.buf, from, length)
+    const hash = i === 1 && request.bucket >= 0 ? request.hash : this.keyspace.hash(request.buf, from, length)
     this.hash = hash
     const node = this.keyspace.find(this.bucket, hash, request.buf, from, length)
     if (node === 0) return 0
