@@ -1,9 +1,9 @@
 /**
  * One client connection: bytes in, requests to the engine, reply bytes out.
  *
- *   chunk -> decoder -> engine.execute -> shared writer -> one write a chunk
+ *   chunk -> decoder -> engine.execute -> outbox -> one write a turn
  *
- * All connections read into one buffer and reply through one writer: both are used up within the turn of the
+ * All connections read into one buffer and reply through one outbox: both are used up within the turn of the
  * loop. Only what must outlive the turn is kept by the connection: an incomplete request (in the decoder), input that came
  * while a request waits (`#backlog`), and replies that the socket did not take at once (in the socket, bounded).
  *
@@ -17,16 +17,17 @@ import {DONE, PARKED, WAITING} from '../core/command/context.ts'
 import {BAD, COMPLETE, NEED_MORE, RequestDecoder, copyRequest, trimRequest} from '../resp/request-decoder.ts'
 import type {Engine} from '../core/engine.ts'
 import type {Request} from '../resp/request-decoder.ts'
+import type {Outbox, Recipient} from './outbox.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
 
-/** Replies are handed to the socket when so many bytes have gathered, even in the middle of a chunk. */
-const FLUSH_BYTES = 256 * 1024
+/** Replies of one chunk are handed over in pieces of about this size. */
+const REPLY_PIECE_BYTES = 256 * 1024
 
 /** What all connections of a node share. */
 export interface ConnectionPool {
   readonly engine: Engine
-  readonly writer: ReplyWriter
+  readonly outbox: Outbox
   /** Room for the requests that are read ahead, and where each ends in the chunk. */
   readonly requests: Request[]
   readonly ends: number[]
@@ -35,7 +36,7 @@ export interface ConnectionPool {
   closed(connection: Connection): void
 }
 
-export class Connection {
+export class Connection implements Recipient {
   readonly session: Session
   readonly socket: Socket
   readonly #pool: ConnectionPool
@@ -44,6 +45,8 @@ export class Connection {
   #isWaiting = false
   #parkedRequest: Request | null = null
   #backlog: Buffer[] = []
+  /** Where this connection's replies begin in the outbox's writer, while it is being served. */
+  #replyStart = 0
   #isClosed = false
   #isEnding = false
 
@@ -67,10 +70,11 @@ export class Connection {
       this.#backlog.push(Buffer.from(bytes.subarray(0, length)))
       return false
     }
-    const writer = this.#pool.writer
-    this.#pool.engine.setTime(Date.now())
-    this.#serve(bytes, 0, length, writer)
-    if (writer.pos > 0) this.#flush(writer)
+    const {engine, outbox} = this.#pool
+    engine.setTime(Date.now())
+    this.#replyStart = outbox.writer.pos
+    this.#serve(bytes, 0, length, outbox.writer)
+    this.#dispatch()
     return !this.#isWaiting
   }
 
@@ -78,28 +82,32 @@ export class Connection {
   wake(): void {
     if (!this.#parkedRequest || this.#isClosed) return
     const request = this.#parkedRequest
-    const {engine, writer} = this.#pool
+    const {engine, outbox} = this.#pool
+    this.#replyStart = outbox.writer.pos
     this.#parkedRequest = null
     this.#isWaiting = false
     engine.setTime(Date.now())
-    this.#after(engine.execute(this.session, request, writer), request)
-    this.#resume(writer)
+    this.#after(engine.execute(this.session, request, outbox.writer), request)
+    this.#resume(outbox.writer)
+    this.#dispatch()
   }
 
   /** Answers the request that was WAITING. */
   complete(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed) return
-    const {writer} = this.#pool
+    const {writer} = this.#pool.outbox
+    this.#replyStart = writer.pos
     writer.proto = this.session.proto
     write(writer)
     this.#isWaiting = false
     this.#resume(writer)
+    this.#dispatch()
   }
 
   /** Sends an out-of-band message. */
   push(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return
-    const {writer} = this.#pool
+    const {writer} = this.#pool.outbox
     const start = writer.pos
     const proto = writer.proto
     writer.proto = this.session.proto
@@ -108,12 +116,13 @@ export class Connection {
     // Within another session's turn the shared writer holds that session's replies: take ours out from behind them.
     const message = Buffer.from(writer.buf.subarray(start, writer.pos))
     writer.rewind(start)
-    this.#write(message)
+    this.#pool.outbox.post(this, message)
   }
 
   /** Sends what is owed, then closes. */
   end(): void {
     if (this.#isEnding || this.#isClosed) return
+    this.#pool.outbox.flush()
     this.#isEnding = true
     this.socket.end()
   }
@@ -175,9 +184,9 @@ export class Connection {
         this.#after(verdict, request)
         return i
       }
-      if (session.closesAfterReply) return i
-      if (writer.pos > FLUSH_BYTES) this.#flush(writer)
       trimRequest(request)
+      if (writer.pos - this.#replyStart > REPLY_PIECE_BYTES) this.#dispatch()
+      if (session.closesAfterReply) return i
     }
     if (this.#decoder.isRestricted) this.#decoder.isRestricted = !session.isAuthenticated
     return count
@@ -197,33 +206,36 @@ export class Connection {
       const bytes = this.#backlog.shift()!
       this.#serve(bytes, 0, bytes.length, writer)
     }
-    if (writer.pos > 0 || this.session.closesAfterReply) this.#flush(writer)
     if (!this.#isWaiting && !this.#isEnding) this.socket.resume()
   }
 
-  #flush(writer: ReplyWriter): void {
-    const length = writer.pos
-    if (length > 0) {
-      this.#write(writer.buf.subarray(0, length))
-      // Not all was taken at once: the socket still reads from this buffer, so the writer gets another.
-      if (this.socket.writableLength > 0) writer.abandon()
-      else writer.clear()
-    }
-    if (this.session.closesAfterReply) this.end()
+  /** Hands over the replies written since the last time. */
+  #dispatch(): void {
+    const {outbox} = this.#pool
+    const start = this.#replyStart
+    if (outbox.writer.pos > start || this.session.closesAfterReply) outbox.add(this, start)
+    this.#replyStart = outbox.writer.pos
   }
 
   /**
    * Most replies fit the kernel's buffer: a plain write(2) on the socket's descriptor then costs half of what the stream
    * does (measured: 0.4 us of 9 a request, unpipelined). What does not fit, and all that comes behind it, goes through the stream.
    */
-  #write(bytes: Buffer): void {
-    this.#pool.bytesOut += bytes.length
+  send(bytes: Buffer): void {
     const {socket} = this
-    const fd = socket.writableLength === 0 && !this.#isEnding ? this.#descriptor() : -1
+    if (this.#isClosed || this.#isEnding) return
+    this.#pool.bytesOut += bytes.length
+    const fd = socket.writableLength === 0 ? this.#descriptor() : -1
     const written = fd >= 0 ? writeNow(fd, bytes) : 0
-    if (written === bytes.length) return
-    socket.write(written === 0 ? bytes : bytes.subarray(written))
-    if (socket.writableLength > UNREAD_REPLY_BYTES_MAX) this.destroy()
+    // A copy: the outbox goes on using its buffer, and must not be kept alive by a few bytes of a slow reader.
+    if (written < bytes.length) socket.write(Buffer.from(bytes.subarray(written)))
+    if (socket.writableLength <= UNREAD_REPLY_BYTES_MAX) return
+    this.session.closesAfterReply = true
+    this.destroy()
+  }
+
+  sent(): void {
+    if (this.session.closesAfterReply) this.end()
   }
 
   /** The socket's file descriptor, or -1 if this Node does not show it. */
