@@ -41,11 +41,11 @@ const SMALL_CLASS = makeSmallClasses()
 
 assert(CLASS_COUNT * 2 < CLASS_HUGE, 'class numbers fit a byte')
 
-/** Steps of 8 bytes to 128, then eight steps a doubling to 16 KB, then whole fractions of a page. */
+/** Steps of 8 bytes to 256, then eight steps a doubling to 16 KB, then whole fractions of a page. */
 function makeClassSizes(): readonly number[] {
   const sizes: number[] = []
-  for (let size = 16; size <= 128; size += 8) sizes.push(size)
-  for (let base = 128; base < 16_384; base *= 2) {
+  for (let size = 16; size <= 256; size += 8) sizes.push(size)
+  for (let base = 256; base < 16_384; base *= 2) {
     for (let step = 1; step <= 8; step++) sizes.push(base + (base / 8) * step)
   }
   for (const parts of [56, 48, 40, 32, 28, 24, 20, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2]) {
