@@ -26,6 +26,7 @@ import {Effects} from './effects.ts'
 import {Eviction} from './eviction.ts'
 import {Expiry} from './expiry.ts'
 import {Keyspace} from './keyspace/keyspace.ts'
+import {LookAhead} from './look-ahead.ts'
 import {MapStore} from './keyspace/map-store.ts'
 import {Parking} from './parking.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
@@ -77,6 +78,8 @@ export class Engine {
   pausedUntil = 0
   isPauseForWritesOnly = false
 
+  readonly lookAhead: LookAhead
+
   readonly #context: Context
 
   constructor(options: EngineOptions, host: Host) {
@@ -84,6 +87,7 @@ export class Engine {
     this.host = host
     this.random = new Prng(options.seed)
     this.keyspace = new Keyspace(this.random.next32(), options.now)
+    this.lookAhead = new LookAhead(this.keyspace)
     this.maps = new MapStore(this.keyspace)
     this.effects = new Effects(this.keyspace, this.maps)
     this.eviction = new Eviction(this.effects, this.random.fork())
@@ -255,7 +259,10 @@ export class Engine {
   #route(context: Context, command: Command): boolean {
     const request = context.request
     const first = command.firstKey
-    const bucket = keyBucket(request.buf, request.off[first]!, request.len[first]!)
+    const bucket =
+      first === 1 && request.bucket >= 0
+        ? request.bucket
+        : keyBucket(request.buf, request.off[first]!, request.len[first]!)
     if (command.lastKey !== first) {
       const last = command.lastKey < 0 ? request.argc + command.lastKey : command.lastKey
       for (let i = first + command.keyStep; i <= last; i += command.keyStep) {

@@ -38,12 +38,6 @@ export class ReplyWriter {
     if (this.buf.length > KEEP_BYTES_MAX) this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   }
 
-  /** Leaves the buffer to whoever still reads from it and goes on with a new one. */
-  abandon(): void {
-    this.pos = 0
-    this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
-  }
-
   /** Takes back what was written after `pos`, for a reply that turned out to be another. */
   rewind(pos: number): void {
     assert(pos <= this.pos, 'a writer rewinds only')

@@ -127,89 +127,89 @@ export class Model {
   }
 
   readonly #commands: Record<string, (...args: string[]) => Plain> = {
-    get: (key) => this.#string(key!, (entry) => (entry?.value as string | undefined) ?? null),
+    get: (key) => this.#string(key, (entry) => (entry?.value as string | undefined) ?? null),
     set: (key, value, option, ms) => {
-      const entry = this.#get(key!)
+      const entry = this.#get(key)
       if (option === 'NX' && entry) return null
       if (option === 'XX' && !entry) return null
       const kept = option === 'KEEPTTL' && entry ? entry.at : Infinity
-      this.keys.set(key!, {value: value!, at: option === 'PX' ? this.now + Number(ms) : kept})
+      this.keys.set(key, {value: value, at: option === 'PX' ? this.now + Number(ms) : kept})
       return OK
     },
     append: (key, value) =>
-      this.#string(key!, (entry) => {
-        const text = ((entry?.value as string | undefined) ?? '') + value!
-        this.keys.set(key!, {value: text, at: entry?.at ?? Infinity})
+      this.#string(key, (entry) => {
+        const text = ((entry?.value as string | undefined) ?? '') + value
+        this.keys.set(key, {value: text, at: entry?.at ?? Infinity})
         return text.length
       }),
     setrange: (key, offset, value) =>
-      this.#string(key!, (entry) => {
+      this.#string(key, (entry) => {
         const old = (entry?.value as string | undefined) ?? ''
         if (value === '') return old.length
         const text = old.padEnd(Number(offset), '\0')
-        const whole = text.slice(0, Number(offset)) + value! + text.slice(Number(offset) + value!.length)
-        this.keys.set(key!, {value: whole, at: entry?.at ?? Infinity})
+        const whole = text.slice(0, Number(offset)) + value + text.slice(Number(offset) + value.length)
+        this.keys.set(key, {value: whole, at: entry?.at ?? Infinity})
         return whole.length
       }),
     incrby: (key, by) =>
-      this.#string(key!, (entry) => {
+      this.#string(key, (entry) => {
         const old = this.#number(entry?.value as string | undefined)
         if (old === null) return NOT_INTEGER
-        const sum = old + BigInt(by!)
+        const sum = old + BigInt(by)
         if (BigInt.asIntN(64, sum) !== sum) return error('ERR increment or decrement would overflow')
-        this.keys.set(key!, {value: String(sum), at: entry?.at ?? Infinity})
+        this.keys.set(key, {value: String(sum), at: entry?.at ?? Infinity})
         return Number.isSafeInteger(Number(sum)) ? Number(sum) : sum
       }),
     del: (...keys) => keys.filter((key) => this.#get(key) && this.keys.delete(key)).length,
     exists: (...keys) => keys.filter((key) => this.#get(key)).length,
     type: (key) => {
-      const entry = this.#get(key!)
+      const entry = this.#get(key)
       return entry ? (typeof entry.value === 'string' ? 'string' : 'hash') : 'none'
     },
-    pexpire: (key, ms, condition) => this.#expireAt(key!, this.now + Number(ms), condition),
-    pexpireat: (key, at, condition) => this.#expireAt(key!, Number(at), condition),
+    pexpire: (key, ms, condition) => this.#expireAt(key, this.now + Number(ms), condition),
+    pexpireat: (key, at, condition) => this.#expireAt(key, Number(at), condition),
     persist: (key) => {
-      const entry = this.#get(key!)
+      const entry = this.#get(key)
       if (!entry || entry.at === Infinity) return 0
       entry.at = Infinity
       return 1
     },
     pttl: (key) => {
-      const entry = this.#get(key!)
+      const entry = this.#get(key)
       return entry ? (entry.at === Infinity ? -1 : entry.at - this.now) : -2
     },
     rename: (key, target) => {
-      const entry = this.#get(key!)
+      const entry = this.#get(key)
       if (!entry) return error('ERR no such key')
-      this.keys.delete(key!)
-      this.keys.set(target!, entry)
+      this.keys.delete(key)
+      this.keys.set(target, entry)
       return OK
     },
     renamenx: (key, target) => {
-      const entry = this.#get(key!)
+      const entry = this.#get(key)
       if (!entry) return error('ERR no such key')
-      if (this.#get(target!)) return 0
-      this.keys.delete(key!)
-      this.keys.set(target!, entry)
+      if (this.#get(target)) return 0
+      this.keys.delete(key)
+      this.keys.set(target, entry)
       return 1
     },
     copy: (key, target, option) => {
       if (key === target) return error('ERR source and destination objects are the same')
-      const entry = this.#get(key!)
-      if (!entry || (this.#get(target!) && option !== 'REPLACE')) return 0
+      const entry = this.#get(key)
+      if (!entry || (this.#get(target) && option !== 'REPLACE')) return 0
       const value = typeof entry.value === 'string' ? entry.value : cloneFields(entry.value, () => true)
-      this.keys.set(target!, {value, at: entry.at})
+      this.keys.set(target, {value, at: entry.at})
       return 1
     },
     // DUMP a value and RESTORE it under another name, with REPLACE.
     transfer: (key, target, ms) => {
-      const entry = this.#get(key!)
-      if (!entry || (typeof entry.value !== 'string' && this.#live(key!).length === 0)) return null
+      const entry = this.#get(key)
+      if (!entry || (typeof entry.value !== 'string' && this.#live(key).length === 0)) return null
       const value =
         typeof entry.value === 'string' ? entry.value : cloneFields(entry.value, (field) => field.at > this.now)
-      this.#get(target!)
-      this.keys.delete(target!)
-      this.keys.set(target!, {value, at: ms === '0' ? Infinity : this.now + Number(ms)})
+      this.#get(target)
+      this.keys.delete(target)
+      this.keys.set(target, {value, at: ms === '0' ? Infinity : this.now + Number(ms)})
       return OK
     },
     keys: () => [...this.keys.keys()].filter((key) => this.keys.get(key)!.at > this.now),
@@ -219,94 +219,94 @@ export class Model {
       return OK
     },
     hset: (key, ...pairs) =>
-      this.#map(key!, () => {
+      this.#map(key, () => {
         let added = 0
-        for (let i = 0; i < pairs.length; i += 2) if (this.#put(key!, pairs[i]!, pairs[i + 1]!, Infinity)) added++
+        for (let i = 0; i < pairs.length; i += 2) if (this.#put(key, pairs[i]!, pairs[i + 1]!, Infinity)) added++
         return added
       }),
     hsetnx: (key, name, value) =>
-      this.#map(key!, () => {
-        if (this.#field(key!, name!)) return 0
-        this.#put(key!, name!, value!, Infinity)
+      this.#map(key, () => {
+        if (this.#field(key, name)) return 0
+        this.#put(key, name, value, Infinity)
         return 1
       }),
-    hget: (key, name) => this.#map(key!, () => this.#field(key!, name!)?.value ?? null),
-    hmget: (key, ...names) => this.#map(key!, () => names.map((name) => this.#field(key!, name)?.value ?? null)),
-    hexists: (key, name) => this.#map(key!, () => (this.#field(key!, name!) ? 1 : 0)),
-    hstrlen: (key, name) => this.#map(key!, () => this.#field(key!, name!)?.value.length ?? 0),
-    hlen: (key) => this.#map(key!, (fields) => fields?.size ?? 0),
+    hget: (key, name) => this.#map(key, () => this.#field(key, name)?.value ?? null),
+    hmget: (key, ...names) => this.#map(key, () => names.map((name) => this.#field(key, name)?.value ?? null)),
+    hexists: (key, name) => this.#map(key, () => (this.#field(key, name) ? 1 : 0)),
+    hstrlen: (key, name) => this.#map(key, () => this.#field(key, name)?.value.length ?? 0),
+    hlen: (key) => this.#map(key, (fields) => fields?.size ?? 0),
     hdel: (key, ...names) =>
-      this.#map(key!, () => {
+      this.#map(key, () => {
         let deleted = 0
         for (const name of names) {
-          if (!this.#field(key!, name)) continue
-          this.#drop(key!, name)
+          if (!this.#field(key, name)) continue
+          this.#drop(key, name)
           deleted++
         }
         return deleted
       }),
-    hgetall: (key) => this.#map(key!, () => this.#live(key!).flatMap(([name, field]) => [name, field.value])),
-    hkeys: (key) => this.#map(key!, () => this.#live(key!).map(([name]) => name)),
-    hvals: (key) => this.#map(key!, () => this.#live(key!).map(([, field]) => field.value)),
+    hgetall: (key) => this.#map(key, () => this.#live(key).flatMap(([name, field]) => [name, field.value])),
+    hkeys: (key) => this.#map(key, () => this.#live(key).map(([name]) => name)),
+    hvals: (key) => this.#map(key, () => this.#live(key).map(([, field]) => field.value)),
     hincrby: (key, name, by) =>
-      this.#map(key!, () => {
-        const field = this.#field(key!, name!)
+      this.#map(key, () => {
+        const field = this.#field(key, name)
         const old = this.#number(field?.value)
         if (old === null) return error('ERR hash value is not an integer')
-        const sum = old + BigInt(by!)
+        const sum = old + BigInt(by)
         if (BigInt.asIntN(64, sum) !== sum) return error('ERR increment or decrement would overflow')
-        this.#put(key!, name!, String(sum), field?.at ?? Infinity)
+        this.#put(key, name, String(sum), field?.at ?? Infinity)
         return Number.isSafeInteger(Number(sum)) ? Number(sum) : sum
       }),
     hpexpire: (key, ms, condition, _fields, _n, ...names) =>
-      this.#map(key!, () =>
+      this.#map(key, () =>
         names.map((name) => {
-          const field = this.#field(key!, name)
+          const field = this.#field(key, name)
           if (!field) return -2
           const at = this.now + Number(ms)
-          return isMet(condition, field.at, at) ? this.#setFieldAt(key!, name, at) : 0
+          return isMet(condition, field.at, at) ? this.#setFieldAt(key, name, at) : 0
         }),
       ),
     hpttl: (key, _fields, _n, ...names) =>
-      this.#map(key!, () =>
+      this.#map(key, () =>
         names.map((name) => {
-          const field = this.#field(key!, name)
+          const field = this.#field(key, name)
           return field ? (field.at === Infinity ? -1 : field.at - this.now) : -2
         }),
       ),
     hpersist: (key, _fields, _n, ...names) =>
-      this.#map(key!, () =>
+      this.#map(key, () =>
         names.map((name) => {
-          const field = this.#field(key!, name)
-          return field ? (field.at === Infinity ? -1 : this.#setFieldAt(key!, name, Infinity)) : -2
+          const field = this.#field(key, name)
+          return field ? (field.at === Infinity ? -1 : this.#setFieldAt(key, name, Infinity)) : -2
         }),
       ),
     hgetex: (key, option, ms, _fields, _n, ...names) =>
-      this.#map(key!, () =>
+      this.#map(key, () =>
         names.map((name) => {
-          const field = this.#field(key!, name)
+          const field = this.#field(key, name)
           if (!field) return null
           const {value} = field
-          this.#setFieldAt(key!, name, option === 'PX' ? this.now + Number(ms) : Number(ms))
+          this.#setFieldAt(key, name, option === 'PX' ? this.now + Number(ms) : Number(ms))
           return value
         }),
       ),
     hgetdel: (key, _fields, _n, ...names) =>
-      this.#map(key!, () =>
+      this.#map(key, () =>
         names.map((name) => {
-          const value = this.#field(key!, name)?.value ?? null
-          if (value !== null) this.#drop(key!, name)
+          const value = this.#field(key, name)?.value ?? null
+          if (value !== null) this.#drop(key, name)
           return value
         }),
       ),
     hsetex: (key, condition, option, ms, _fields, _n, ...pairs) =>
-      this.#map(key!, () => {
+      this.#map(key, () => {
         const names = pairs.filter((_, i) => i % 2 === 0)
-        for (const name of names) if ((this.#field(key!, name) !== undefined) !== (condition === 'FXX')) return 0
+        for (const name of names) if ((this.#field(key, name) !== undefined) !== (condition === 'FXX')) return 0
         const at = option === 'PX' ? this.now + Number(ms) : Number(ms)
         for (let i = 0; i < pairs.length; i += 2) {
-          if (at > this.now) this.#put(key!, pairs[i]!, pairs[i + 1]!, at)
-          else if (this.#field(key!, pairs[i]!)) this.#drop(key!, pairs[i]!)
+          if (at > this.now) this.#put(key, pairs[i]!, pairs[i + 1]!, at)
+          else if (this.#field(key, pairs[i]!)) this.#drop(key, pairs[i]!)
         }
         return 1
       }),

@@ -68,8 +68,7 @@ export class Context {
   /** The live node of the key that is argument `i`, or 0; a key whose time has come is deleted first. */
   lookup(i: number): number {
     const node = this.peek(i)
-    if (node !== 0 && !this.session.isNoTouch)
-      setWord(this.keyspace.memory, node, WORD_USED, this.keyspace.usedClock)
+    if (node !== 0 && !this.session.isNoTouch) setWord(this.keyspace.memory, node, WORD_USED, this.keyspace.usedClock)
     return node
   }
 
@@ -78,7 +77,7 @@ export class Context {
     const request = this.request
     const from = request.off[i]!
     const length = request.len[i]!
-    const hash = this.keyspace.hash(request.buf, from, length)
+    const hash = i === 1 && request.bucket >= 0 ? request.hash : this.keyspace.hash(request.buf, from, length)
     this.hash = hash
     const node = this.keyspace.find(this.bucket, hash, request.buf, from, length)
     if (node === 0) return 0
@@ -105,19 +104,19 @@ export class Context {
   /** Argument `i` as text; keys and values that are shown to nobody stay bytes. */
   text(i: number): string {
     const request = this.request
-    return request.buf.toString('utf8', request.off[i]!, request.off[i]! + request.len[i]!)
+    return request.buf.toString('utf8', request.off[i], request.off[i]! + request.len[i]!)
   }
 
   /** Argument `i`, byte for byte as Latin-1: for use as a JavaScript map's key. */
   latin1(i: number): string {
     const request = this.request
-    return request.buf.toString('latin1', request.off[i]!, request.off[i]! + request.len[i]!)
+    return request.buf.toString('latin1', request.off[i], request.off[i]! + request.len[i]!)
   }
 
   /** A copy of argument `i`. */
   copy(i: number): Buffer {
     const request = this.request
-    return Buffer.from(request.buf.subarray(request.off[i]!, request.off[i]! + request.len[i]!))
+    return Buffer.from(request.buf.subarray(request.off[i], request.off[i]! + request.len[i]!))
   }
 
   /** True if argument `i` is this upper-case word, in any case. */

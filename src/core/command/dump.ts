@@ -111,7 +111,7 @@ function eachRecord(c: Context, visit: (cursor: RecordCursor) => boolean): boole
   const end = off[3]! + len[3]!
   const framesEnd = payloadFramesEnd(buf, off[3]!, end)
   if (framesEnd < 0) return false
-  if (!isPayloadFoot(buf, end, payloadCrc(buf.subarray(off[3]!, framesEnd), 0))) return false
+  if (!isPayloadFoot(buf, end, payloadCrc(buf.subarray(off[3], framesEnd), 0))) return false
   const cursor = new RecordCursor()
   for (let at = off[3]!; at < framesEnd;) {
     const verdict = readFrame(buf, at, framesEnd)

@@ -18,5 +18,5 @@ export function unknownSubcommand(context: Context, command: Command): string {
 
 function shown(context: Context, i: number, bytesMax: number): string {
   const {buf, off, len} = context.request
-  return buf.toString('latin1', off[i]!, off[i]! + Math.min(len[i]!, bytesMax))
+  return buf.toString('latin1', off[i], off[i]! + Math.min(len[i]!, bytesMax))
 }
