@@ -140,20 +140,26 @@ export class ExpiryWheel {
     return left
   }
 
-  /** Up to `count` nodes that expire soonest after a place chosen by `random` (0..1), for sampling. */
-  sample(random: number, count: number, visit: (node: number) => void): void {
-    if (this.#size === 0) return
-    let left = count
-    const start = Math.floor(random * SLOTS)
-    for (let i = 0; i <= SLOTS && left > 0; i++) {
-      let node = this.#heads[(start + i) % (SLOTS + 1)]!
-      for (; node !== 0 && left > 0; node = word(this.#memory, node, WORD_WHEEL_NEXT), left--) visit(node)
-    }
+  /** Calls `visit` for nodes from a place on that `random` (0..1) chooses, until it says true. */
+  sample(random: number, visit: (node: number) => boolean): void {
+    if (this.#size > 0) this.#sampleFrom(Math.floor(random * SLOTS), visit)
   }
 
-  /** As `sample`, from the wheel's position on: the nodes that expire first. */
-  soonest(count: number, visit: (node: number) => void): void {
-    this.sample((this.#position % SLOTS) / SLOTS, count, visit)
+  /** As `sample`, nodes that expire soon first: those that are late, then from the wheel's position on. */
+  soonest(visit: (node: number) => boolean): void {
+    if (this.#size === 0) return
+    if (!this.#visitList(LATE_SLOT, visit)) this.#sampleFrom(this.#position % SLOTS, visit)
+  }
+
+  #sampleFrom(start: number, visit: (node: number) => boolean): void {
+    for (let i = 0; i <= SLOTS; i++) if (this.#visitList((start + i) % (SLOTS + 1), visit)) return
+  }
+
+  #visitList(slot: number, visit: (node: number) => boolean): boolean {
+    for (let node = this.#heads[slot]!; node !== 0; node = word(this.#memory, node, WORD_WHEEL_NEXT)) {
+      if (visit(node)) return true
+    }
+    return false
   }
 
   #moveTo(position: number): void {
