@@ -3,7 +3,7 @@ import {expect, test} from 'vitest'
 import {PAGE_SHIFT} from '../../../src/core/keyspace/memory.ts'
 import {seededRandom} from '../../support/random.ts'
 import {checkKeyspace} from '../keyspace-check.ts'
-import {TestEngine} from '../support.ts'
+import {TestEngine, bucketOf} from '../support.ts'
 import type {Random} from '../../support/random.ts'
 
 const MB = 1024 * 1024
@@ -143,7 +143,7 @@ test('defrag: a page that others empty while it is being emptied is left, and it
   const pageOf = new Map<string, number>()
   const nodeOf = (key: string): number => {
     const bytes = Buffer.from(key)
-    const bucket = subject.engine.bucketOfArgument({buf: bytes, argc: 1, off: [0], len: [bytes.length]}, 0)
+    const bucket = bucketOf(subject, key)
     const {keyspace} = subject.engine
     return keyspace.find(bucket, keyspace.hash(bytes, 0, bytes.length), bytes, 0, bytes.length)
   }

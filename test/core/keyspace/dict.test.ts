@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {NO_EXPIRY, keyLength, keyOffset, pageBytes} from '../../../src/core/keyspace/node.ts'
 import {checkKeyspace, contents, emptyBytes} from '../keyspace-check.ts'
-import {TestEngine} from '../support.ts'
+import {TestEngine, bucketOf} from '../support.ts'
 
 const BUCKET = 7
 /** Found by search: names that CRC16 puts into one bucket all have the same tag. */
@@ -12,7 +12,7 @@ const TAG = '{tag}'
 class Table {
   readonly subject = new TestEngine()
   readonly keyspace = this.subject.engine.keyspace
-  readonly bucket = this.subject.engine.bucketOfArgument(requestFor(TAG), 0)
+  readonly bucket = bucketOf(this.subject, TAG)
 
   find(name: string): number {
     const key = Buffer.from(TAG + name)
@@ -38,10 +38,6 @@ class Table {
       seen.add(pageBytes(memory, node).toString('latin1', from + TAG.length, from + keyLength(memory, node)))
     })
   }
-}
-
-function requestFor(key: string): {buf: Buffer; argc: number; off: number[]; len: number[]} {
-  return {buf: Buffer.from(key), argc: 1, off: [0], len: [key.length]}
 }
 
 test('dict: grows to thousands of slots and shrinks to nothing, every node findable at every size', () => {

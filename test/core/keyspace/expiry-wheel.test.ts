@@ -140,9 +140,14 @@ test('wheel: samples give live nodes, the soonest first from where it stands', (
   const subject = new Wheel()
   for (let i = 0; i < 100; i++) subject.add(START + i * 5000)
   const soonest: number[] = []
-  subject.wheel.soonest(3, (node) => soonest.push(subject.live.get(node)!))
+  subject.wheel.soonest((node) => soonest.push(subject.live.get(node)!) === 3)
   expect(soonest).toEqual([START, START + 5000, START + 10_000])
   const sampled = new Set<number>()
-  subject.wheel.sample(0.3, 200, (node) => sampled.add(node))
+  subject.wheel.sample(0.3, (node) => sampled.add(node).size === 200)
   expect(sampled.size).toBe(100)
+  subject.add(START - 5000)
+  subject.wheel.soonest((node) => {
+    expect(subject.live.get(node)).toBe(START - 5000)
+    return true
+  })
 })
