@@ -10,7 +10,7 @@
  */
 import {keyBucket} from '../base/crc16.ts'
 import {Prng} from '../base/prng.ts'
-import {Context, DONE, PARKED, WAITING} from './command/context.ts'
+import {Context, DONE, ERR_OOM, PARKED, WAITING} from './command/context.ts'
 import {
   IS_ADMIN,
   IS_DENY_OOM,
@@ -90,10 +90,10 @@ export class Engine {
     this.lookAhead = new LookAhead(this.keyspace)
     this.maps = new MapStore(this.keyspace)
     this.effects = new Effects(this.keyspace, this.maps)
-    this.eviction = new Eviction(this.effects, this.random.fork())
-    this.expiry = new Expiry(this.effects)
-    this.defrag = new Defrag(this.keyspace)
     this.parking = new Parking(host)
+    this.eviction = new Eviction(this.effects, this.random.fork(), this.parking)
+    this.expiry = new Expiry(this.effects, this.parking)
+    this.defrag = new Defrag(this.keyspace)
     this.#context = new Context(this, this.effects)
     this.setTime(options.now)
   }
@@ -177,6 +177,7 @@ export class Engine {
       this.keyspace.hasGarbage ||
       this.parking.hasJobs ||
       this.defrag.isBusy ||
+      this.eviction.isOver ||
       this.expiry.isBehind ||
       this.keyspace.wheel.size > 0
     )
@@ -187,6 +188,8 @@ export class Engine {
     let left = this.parking.work(budget)
     left = this.expiry.work(this.now, left)
     left = this.keyspace.collect(left)
+    const room = this.eviction.work(left)
+    if (room >= 0) left = room
     left = this.defrag.work(left)
     return left <= 0
   }
@@ -244,7 +247,7 @@ export class Engine {
     }
     if ((command.bits & IS_DENY_OOM) !== 0 && this.eviction.isOver && !this.eviction.makeRoom()) {
       command.rejectedCalls++
-      return this.#reject(context, "OOM command not allowed when used memory > 'maxmemory'.")
+      return this.#reject(context, ERR_OOM)
     }
     if (session.inTransaction && (command.bits & IS_TRANSACTION_CONTROL) === 0) {
       if ((command.bits & IS_NO_MULTI) !== 0)

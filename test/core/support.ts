@@ -5,7 +5,7 @@
 import {Engine} from '../../src/core/engine.ts'
 import {Session} from '../../src/core/session.ts'
 import {PARKED, WAITING} from '../../src/core/command/context.ts'
-import {COMPLETE, RequestDecoder} from '../../src/resp/request-decoder.ts'
+import {COMPLETE, Request, RequestDecoder} from '../../src/resp/request-decoder.ts'
 import {ReplyWriter} from '../../src/resp/reply-writer.ts'
 import {parseReply} from '../support/resp-split.ts'
 import type {Host, HostFacts} from '../../src/core/host.ts'
@@ -212,6 +212,14 @@ export function plain(reply: Reply): Plain {
     default:
       return reply.text
   }
+}
+
+/** The bucket of a key. */
+export function bucketOf(subject: TestEngine, key: string): number {
+  const request = new Request()
+  request.buf = Buffer.from(key, 'latin1')
+  request.len[0] = request.buf.length
+  return subject.engine.bucketOfArgument(request, 0)
 }
 
 /** The error that a reply must be. */

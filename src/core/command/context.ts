@@ -21,6 +21,7 @@ export const ERR_NOT_FLOAT = 'ERR value is not a valid float'
 export const ERR_WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
 export const ERR_NO_SUCH_KEY = 'ERR no such key'
 export const ERR_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+export const ERR_OOM = "OOM command not allowed when used memory > 'maxmemory'."
 export const ERR_INDEX = 'ERR index out of range'
 
 /** What `execute` says of a request. */

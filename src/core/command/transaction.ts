@@ -1,6 +1,8 @@
 /** MULTI EXEC DISCARD WATCH UNWATCH: check-and-set. */
 import {keyBucket} from '../../base/crc16.ts'
-import {endTransaction} from '../transaction.ts'
+import {abortTransaction, endTransaction} from '../transaction.ts'
+import {IS_DENY_OOM} from './command.ts'
+import {ERR_OOM} from './context.ts'
 import {MANY_BUCKETS} from '../session.ts'
 import type {CommandSpec} from './command.ts'
 import type {Context} from './context.ts'
@@ -18,6 +20,8 @@ function exec(c: Context): void {
     endTransaction(c)
     return c.fail('EXECABORT Transaction discarded because of previous errors.')
   }
+  const growsMemory = session.queue.some((queued) => (queued.command.bits & IS_DENY_OOM) !== 0)
+  if (growsMemory && engine.eviction.isOver && !engine.eviction.makeRoom()) return abortTransaction(c, ERR_OOM)
   if (session.transactionBucket === MANY_BUCKETS) {
     endTransaction(c)
     return c.fail("CROSSSLOT Keys in request don't hash to the same slot")
