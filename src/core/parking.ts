@@ -44,6 +44,13 @@ export class Parking {
     return this.#jobs.length > 0
   }
 
+  /** Sessions whose request waits. */
+  get waitingCount(): number {
+    let count = this.#paused.length + this.#jobs.length
+    for (const sessions of this.#waiting.values()) count += sessions.length
+    return count
+  }
+
   park(bucket: number): void {
     this.#parked[bucket]!++
   }

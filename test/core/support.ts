@@ -38,7 +38,9 @@ export class TestHost implements Host {
   }
 
   requestWork(): void {}
-  shutdown(): void {}
+  shutdown(): string | null {
+    return null
+  }
   close(): void {}
 
   save(): string | null {

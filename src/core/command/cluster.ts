@@ -105,15 +105,17 @@ function keyslot(c: Context): void {
 }
 
 function countkeysinslot(c: Context): void {
-  const bucket = bucketArgument(c, 2)
-  if (bucket >= 0) c.out.integer(c.keyspace.bucketCount(bucket))
+  const bucket = c.integer(2)
+  if (Number.isNaN(bucket)) return c.fail(ERR_NOT_INTEGER)
+  if (bucket < 0 || bucket >= BUCKET_COUNT) return c.fail('ERR Invalid slot')
+  c.out.integer(c.keyspace.bucketCount(bucket))
 }
 
 function getkeysinslot(c: Context): void {
-  const bucket = bucketArgument(c, 2)
-  if (bucket < 0) return
+  const bucket = c.integer(2)
   const wanted = c.integer(3)
-  if (Number.isNaN(wanted) || wanted < 0) return c.fail('ERR Invalid number of keys')
+  if (Number.isNaN(bucket) || Number.isNaN(wanted)) return c.fail(ERR_NOT_INTEGER)
+  if (bucket < 0 || bucket >= BUCKET_COUNT || wanted < 0) return c.fail('ERR Invalid slot or number of keys')
   const {keyspace, out} = c
   const found: number[] = []
   let cursor = 0
@@ -180,8 +182,18 @@ function replySlotStats(c: Context, buckets: readonly number[]): void {
   }
 }
 
+function failover(c: Context): void {
+  const isKnown = c.argc === 2 || (c.argc === 3 && (c.is(2, 'FORCE') || c.is(2, 'TAKEOVER')))
+  c.fail(isKnown ? 'ERR You should send CLUSTER FAILOVER to a replica' : ERR_SYNTAX)
+}
+
 function meet(c: Context): void {
   const {host, port} = c.engine.host.facts()
+  const wanted = c.integer(3)
+  if (Number.isNaN(wanted)) return c.fail(`ERR Invalid TCP base port specified: ${c.latin1(3)}`)
+  if (wanted < 1 || wanted > 65_535) {
+    return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
+  }
   if (c.text(2) === host && c.integer(3) === port) return c.out.ok()
   c.fail('ERR this node is a cluster of its own and does not join others yet')
 }
@@ -204,7 +216,7 @@ const CLUSTER_COMMAND: CommandSpec = withSubcommands(CLUSTER_SPEC, {
   },
   links: (c) => c.out.array(0),
   'slot-stats': slotStats,
-  failover: (c) => c.fail('ERR You should send CLUSTER FAILOVER to a replica'),
+  failover,
   forget: (c) => {
     if (isKnownNode(c, 2)) c.fail("ERR I tried hard but I can't forget myself...")
   },

@@ -16,6 +16,12 @@ export function unknownSubcommand(context: Context, command: Command): string {
   return `ERR unknown subcommand '${shown(context, 1, SHOWN_BYTES_MAX)}'. Try ${command.spec.name.toUpperCase()} HELP.`
 }
 
+/** For a subcommand whose number of arguments only it can judge. */
+export function subcommandSyntax(context: Context): string {
+  const parent = context.command.fullName.replace(/\|.*/, '').toUpperCase()
+  return `ERR unknown subcommand or wrong number of arguments for '${shown(context, 1, SHOWN_BYTES_MAX)}'. Try ${parent} HELP.`
+}
+
 function shown(context: Context, i: number, bytesMax: number): string {
   const {buf, off, len} = context.request
   return buf.toString('latin1', off[i], off[i]! + Math.min(len[i]!, bytesMax))
