@@ -29,13 +29,27 @@ export const REQUEST_BYTES_MAX = 1024 * 1024 * 1024
 export const TRANSACTION_BYTES_MAX = 1024 * 1024 * 1024
 /** Reply bytes that a client has not read; who is further behind and asks for more loses the connection. */
 export const UNREAD_REPLY_BYTES_MAX = 512 * 1024 * 1024
-/** One reply, or what a pipeline adds to it before it is sent; a command whose reply would be larger loses the connection. */
+/** One reply, or what a pipeline adds to it before it is sent; a command whose reply would be larger loses the connection. A client holds no more either. */
 export const REPLY_BYTES_MAX = 1024 * 1024 * 1024
 /** A key or the name of a map's field: its length is kept in 24 bits. */
 export const KEY_BYTES_MAX = 16 * 1024 * 1024 - 1
 /** A string value or the value of a map's field. */
 export const VALUE_BYTES_MAX = BULK_BYTES_MAX
 
+/** Aggregates inside aggregates that a client accepts in one reply. No command of ours nests deeper than 5; hiredis stops at 9. */
+export const REPLY_DEPTH_MAX = 32
+/** Elements of one aggregate in a reply. */
+export const REPLY_ITEMS_MAX = 2 ** 31
+/** A client gives up on a TCP connection that is not there after this. */
+export const CLIENT_CONNECT_TIMEOUT_MS = 2_000
+/** A client gives up on a reply after this. */
+export const CLIENT_REPLY_TIMEOUT_MS = 10_000
+/** A client that says goodbye does not wait longer than this for the answer. */
+export const CLIENT_GOODBYE_TIMEOUT_MS = 1_000
+/** `MOVED` replies that a client follows for one request before it hands the error to its caller. */
+export const CLIENT_REDIRECTS_MAX = 8
+/** Bytes of values that one client of `kv bench` has in flight. */
+export const BENCH_BATCH_BYTES_MAX = 256 * 1024 * 1024
 /** Largest epoch of a bucket: u32 in a record. */
 export const EPOCH_MAX = 2 ** 32 - 1
 /** Largest seq of a bucket: 48 bits in a record; at a million writes a second it lasts 8 years. */
@@ -55,7 +69,8 @@ export const SAVEFILE_READ_BYTES = 1024 * 1024
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
-assert(VALUE_BYTES_MAX < REPLY_BYTES_MAX, 'the largest value must fit a reply')
+assert(BULK_BYTES_MAX < REPLY_BYTES_MAX, 'the largest value must fit a reply')
+assert((BUCKET_COUNT & (BUCKET_COUNT - 1)) === 0, 'the bucket is taken from a hash with a mask')
 assert(KEY_BYTES_MAX < 2 ** 24, 'key lengths are kept in 24 bits')
 assert(RECORD_BYTES_MAX < 2 ** 32, 'lengths in records and batches are u32')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_BYTES_MAX, 'only a record alone in its batch may exceed the batch limit')

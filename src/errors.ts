@@ -34,8 +34,22 @@ export const ERROR_KINDS = {
   E_DATA_DIR_IN_USE: {exitCode: EXIT.failed, when: 'A running node uses the data dir.'},
   E_SAVEFILE: {exitCode: EXIT.failed, when: 'The savefile is cut, damaged, foreign, or of a newer version.'},
   E_CONNECT: {exitCode: EXIT.cannotConnect, when: 'Nothing answers at the address.'},
+  E_CLOSED_UNSENT: {
+    exitCode: EXIT.cannotConnect,
+    when: 'The connection was closed before the request was sent: it was surely not carried out.',
+  },
+  E_CLOSED_MAYBE: {
+    exitCode: EXIT.failed,
+    when: 'The connection was closed while the request was under way: it may or may not have been carried out.',
+  },
   E_TIMEOUT: {exitCode: EXIT.timeout, when: 'An answer did not come in time.'},
   E_REPLY: {exitCode: EXIT.failed, when: 'The node answered with an error.'},
+  E_PROTOCOL: {exitCode: EXIT.failed, when: 'What answers does not speak RESP, or broke its rules.'},
+  E_AUTH: {exitCode: EXIT.failed, when: 'The node wants a password, or another one.'},
+  E_PARTIAL: {exitCode: EXIT.partial, when: 'Some of it was done and some of it failed.'},
+  E_INTERRUPTED: {exitCode: EXIT.interrupted, when: 'Ctrl-C, or the caller gave up.'},
+  E_UNKNOWN_COMMAND: {exitCode: EXIT.unknownCommand, when: 'There is no such `kv` command.'},
+  E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},
   E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
 } as const satisfies Record<string, ErrorKind>
 

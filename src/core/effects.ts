@@ -9,6 +9,7 @@
  * Replaying the records through `Replay` gives the same state (test/core/replay.test.ts).
  * With no listener nothing is encoded: the hot path pays one addition and one load.
  */
+import {keyBucket} from '../base/crc16.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {NO_EXPIRY, expireAt, isMap, keyLength, keyOffset, pageBytes, valueLength, valueOffset} from './keyspace/node.ts'
 import {Watches} from './watches.ts'
@@ -202,8 +203,15 @@ export class Effects {
     )
   }
 
-  /** Field of the map, which must be there, is gone, and the map with its last field. Returns the map's node, or 0 if it went. */
+  /**
+   * Field of the map, which must be there, is gone, and the map with its last field. Returns the map's node, or 0 if it went: then the
+   * record says that the key is deleted, so that a map that is made anew begins without an expiry wherever it is replayed.
+   */
   mapDelete(bucket: number, node: number, field: Buffer, fieldFrom: number, fieldBytes: number): number {
+    if (this.maps.count(node) === 1) {
+      this.delete(bucket, node)
+      return 0
+    }
     const memory = this.keyspace.memory
     const bytes = pageBytes(memory, node)
     const from = keyOffset(memory, node)
@@ -224,10 +232,7 @@ export class Effects {
       )
     }
     if (this.watches.isActive) this.watches.touch(bytes, from, length)
-    const map = this.maps.delete(bucket, node, field, fieldFrom, fieldBytes)
-    if (this.maps.count(map) > 0) return map
-    this.keyspace.remove(bucket, map)
-    return 0
+    return this.maps.delete(bucket, node, field, fieldFrom, fieldBytes)
   }
 
   /** Sets the key's expiry, or takes it away (NO_EXPIRY). Returns the key's node. */
@@ -273,17 +278,42 @@ export class Effects {
 
   /** Empties the bucket; nothing happens if it is empty. */
   clear(bucket: number): void {
+    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, bucket))
+    this.#clear(bucket)
+  }
+
+  #clear(bucket: number): void {
     if (this.keyspace.bucketCount(bucket) === 0) return
     const writer = this.#next(bucket)
     if (writer !== null) writer.clear(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time)
-    if (this.watches.isActive) this.watches.touchBucket(bucket)
     this.keyspace.clearBucket(bucket)
+  }
+
+  /** Empties every bucket: FLUSHALL. */
+  clearAll(): void {
+    const {keyspace} = this
+    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, -1))
+    for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) this.#clear(bucket)
+  }
+
+  /** True if the key exists, in this bucket if it is not -1. */
+  #has(key: Buffer, wanted: number): boolean {
+    const {keyspace} = this
+    const bucket = keyBucket(key, 0, key.length)
+    if (wanted >= 0 && bucket !== wanted) return false
+    return keyspace.find(bucket, keyspace.hash(key, 0, key.length), key, 0, key.length) !== 0
   }
 
   /** The key's time has come. */
   expire(bucket: number, node: number): void {
     this.expiredKeys++
     this.delete(bucket, node)
+  }
+
+  /** The time of a field has come. Returns the map's node, or 0 if it went with the field. */
+  expireField(bucket: number, node: number, field: Buffer, fieldFrom: number, fieldBytes: number): number {
+    this.expiredFields++
+    return this.mapDelete(bucket, node, field, fieldFrom, fieldBytes)
   }
 
   /** Room is needed. */

@@ -25,6 +25,7 @@ import {Effects} from './effects.ts'
 import {Eviction} from './eviction.ts'
 import {Expiry} from './expiry.ts'
 import {Keyspace} from './keyspace/keyspace.ts'
+import {LookAhead} from './look-ahead.ts'
 import {MapStore} from './keyspace/map-store.ts'
 import {monitorLine} from './monitor.ts'
 import {Parking} from './parking.ts'
@@ -78,6 +79,8 @@ export class Engine {
   /** Password that AUTH wants, or '' for none. */
   password = ''
 
+  readonly lookAhead: LookAhead
+
   readonly #context: Context
 
   constructor(options: EngineOptions, host: Host) {
@@ -85,12 +88,13 @@ export class Engine {
     this.host = host
     this.random = new Prng(options.seed)
     this.keyspace = new Keyspace(this.random.next32(), options.now)
+    this.lookAhead = new LookAhead(this.keyspace)
     this.maps = new MapStore(this.keyspace)
     this.effects = new Effects(this.keyspace, this.maps)
-    this.eviction = new Eviction(this.effects, this.random.fork())
-    this.expiry = new Expiry(this.effects)
-    this.defrag = new Defrag(this.keyspace)
     this.parking = new Parking(host)
+    this.eviction = new Eviction(this.effects, this.random.fork(), this.parking)
+    this.expiry = new Expiry(this.effects, this.parking)
+    this.defrag = new Defrag(this.keyspace)
     this.#context = new Context(this, this.effects)
     this.setTime(options.now)
   }
@@ -164,11 +168,17 @@ export class Engine {
     if (this.hasWork) this.host.requestWork()
   }
 
+  /** A random number, 0 <= x < 1. */
+  chance(): number {
+    return this.random.next32() / 2 ** 32
+  }
+
   get hasWork(): boolean {
     return (
       this.keyspace.hasGarbage ||
       this.parking.hasJobs ||
       this.defrag.isBusy ||
+      this.eviction.isOver ||
       this.expiry.isBehind ||
       this.keyspace.wheel.size > 0
     )
@@ -179,6 +189,8 @@ export class Engine {
     let left = this.parking.work(budget)
     left = this.expiry.work(this.now, left)
     left = this.keyspace.collect(left)
+    const room = this.eviction.work(left)
+    if (room >= 0) left = room
     left = this.defrag.work(left)
     return left <= 0
   }
@@ -252,7 +264,10 @@ export class Engine {
   #route(context: Context, command: Command): boolean {
     const request = context.request
     const first = command.firstKey
-    const bucket = keyBucket(request.buf, request.off[first]!, request.len[first]!)
+    const bucket =
+      first === 1 && request.bucket >= 0
+        ? request.bucket
+        : keyBucket(request.buf, request.off[first]!, request.len[first]!)
     if (command.lastKey !== first) {
       const last = command.lastKey < 0 ? request.argc + command.lastKey : command.lastKey
       for (let i = first + command.keyStep; i <= last; i += command.keyStep) {

@@ -1,11 +1,16 @@
 /**
  * Making room when memory is full, by a policy as in Redis: a few keys are sampled and the best of them goes. Deletes
- * travel as records like any other. `volatile-ttl` needs no sampling: the expiry wheel knows who goes first.
+ * travel as records like any other. The volatile policies sample the expiry wheel: `volatile-ttl` from where it stands, because
+ * there the next ones are.
+ *
+ * One call does a bounded amount of work. What is left - a large map to be freed, a limit that was lowered - goes on in the
+ * background, and meanwhile writes are let through, as in Redis: each of them makes more room than it takes.
  */
 import {expireAt, WORD_USED, word} from './keyspace/node.ts'
 import {isKeyNode} from './keyspace/keyspace.ts'
 import type {Prng} from '../base/prng.ts'
 import type {Effects} from './effects.ts'
+import type {Parking} from './parking.ts'
 
 export type MaxMemoryPolicy = 'noeviction' | 'allkeys-lru' | 'volatile-lru' | 'volatile-ttl'
 
@@ -17,6 +22,13 @@ export const MAX_MEMORY_POLICIES: readonly MaxMemoryPolicy[] = [
 ]
 
 const SAMPLES = 8
+/** Nodes of the wheel looked at for so many keys: most may be fields of maps. */
+const VISITS = 64
+/** The same when the first look found only fields. */
+const VISITS_MAX = 4096
+/** Nodes that one call may free; an eviction counts as a few, for its samples. */
+const ROOM_BUDGET = 2048
+const EVICTION_COST = 8
 /** Freed per round when a large map waits to be freed: it counts as used until then. */
 const COLLECT_STEP = 512
 
@@ -26,29 +38,39 @@ export class Eviction {
   policy: MaxMemoryPolicy = 'noeviction'
   readonly #effects: Effects
   readonly #random: Prng
+  readonly #parking: Parking
 
-  constructor(effects: Effects, random: Prng) {
+  constructor(effects: Effects, random: Prng, parking: Parking) {
     this.#effects = effects
     this.#random = random
+    this.#parking = parking
   }
 
   get isOver(): boolean {
     return this.maxBytes > 0 && this.#effects.keyspace.memory.usedBytes > this.maxBytes
   }
 
-  /** Evicts until memory is below the limit; false if it is not and nothing can go. */
+  /** Makes room, if need be; false if memory is over its limit and nothing can go. */
   makeRoom(): boolean {
+    return this.work(ROOM_BUDGET) >= 0
+  }
+
+  /** Frees and evicts about `budget` nodes' worth until memory is below the limit; returns what is left, -1 if nothing can go. */
+  work(budget: number): number {
     const {keyspace} = this.#effects
-    while (this.isOver) {
+    let left = budget
+    while (left > 0 && this.isOver) {
       if (keyspace.hasGarbage) {
         keyspace.collect(COLLECT_STEP)
+        left -= COLLECT_STEP
         continue
       }
       const victim = this.#victim()
-      if (victim === 0) return false
+      if (victim === 0) return -1
       this.#effects.evict(keyspace.bucketOf(victim), victim)
+      left -= EVICTION_COST
     }
-    return true
+    return Math.max(left, 0)
   }
 
   #victim(): number {
@@ -58,60 +80,58 @@ export class Eviction {
       case 'allkeys-lru':
         return this.#oldestOfAll()
       case 'volatile-lru':
-        return this.#oldestExpiring()
+        return this.#expiring((a, b) => this.#isOlder(a, b))
       case 'volatile-ttl':
-        return this.#soonest()
+        return this.#expiring((a, b) => this.#isSooner(a, b))
     }
   }
 
   #oldestOfAll(): number {
     const {keyspace} = this.#effects
     let best = 0
-    for (let i = 0; i < SAMPLES; i++)
-      best = this.#older(best, keyspace.randomKey(this.#chance(), this.#chance(), this.#chance()))
+    for (let i = 0; i < SAMPLES; i++) {
+      const node = keyspace.randomKey(this.#chance(), this.#chance(), this.#chance())
+      if (node === 0 || this.#parking.isParked(keyspace.bucketOf(node))) continue
+      if (best === 0 || this.#isOlder(node, best)) best = node
+    }
     return best
   }
 
-  #oldestExpiring(): number {
+  /** The best of some keys with an expiry. */
+  #expiring(isBetter: (a: number, b: number) => boolean): number {
     const {keyspace} = this.#effects
     if (keyspace.expiringCount === 0) return 0
     let best = 0
-    keyspace.wheel.sample(this.#chance(), SAMPLES, (node) => {
-      if (this.#isCandidate(node)) best = this.#older(best, node)
-    })
-    return best !== 0 ? best : this.#anyExpiring()
-  }
-
-  #soonest(): number {
-    const {keyspace} = this.#effects
-    if (keyspace.expiringCount === 0) return 0
-    let best = 0
-    keyspace.wheel.soonest(SAMPLES, (node) => {
-      if (!this.#isCandidate(node)) return
-      if (best === 0 || expireAt(keyspace.memory, node) < expireAt(keyspace.memory, best)) best = node
-    })
-    return best !== 0 ? best : this.#anyExpiring()
-  }
-
-  /** The wheel's sample held only fields of maps: look further. */
-  #anyExpiring(): number {
     let found = 0
-    const {keyspace} = this.#effects
-    keyspace.wheel.sample(this.#chance(), keyspace.wheel.size, (node) => {
-      if (found === 0 && this.#isCandidate(node)) found = node
-    })
-    return found
+    let visits = 0
+    const visit = (node: number): boolean => {
+      visits++
+      if (this.#isCandidate(node)) {
+        found++
+        if (best === 0 || isBetter(node, best)) best = node
+      }
+      return found === SAMPLES || visits >= (found === 0 ? VISITS_MAX : VISITS)
+    }
+    if (this.policy === 'volatile-ttl') keyspace.wheel.soonest(visit)
+    else keyspace.wheel.sample(this.#chance(), visit)
+    return best
   }
 
   #isCandidate(node: number): boolean {
     const {keyspace} = this.#effects
-    return isKeyNode(keyspace.memory, node) && keyspace.isReachable(keyspace.bucketOf(node), node)
+    if (!isKeyNode(keyspace.memory, node)) return false
+    const bucket = keyspace.bucketOf(node)
+    return !this.#parking.isParked(bucket) && keyspace.isReachable(bucket, node)
   }
 
-  #older(a: number, b: number): number {
-    if (a === 0 || b === 0) return a === 0 ? b : a
+  #isOlder(a: number, b: number): boolean {
     const {memory} = this.#effects.keyspace
-    return word(memory, a, WORD_USED) <= word(memory, b, WORD_USED) ? a : b
+    return word(memory, a, WORD_USED) < word(memory, b, WORD_USED)
+  }
+
+  #isSooner(a: number, b: number): boolean {
+    const {memory} = this.#effects.keyspace
+    return expireAt(memory, a) < expireAt(memory, b)
   }
 
   #chance(): number {

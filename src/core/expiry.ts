@@ -1,20 +1,23 @@
 /**
  * Active expiry: deletes what is due, in steps. A key or field that is read before its turn comes is deleted then;
- * either way the master decides and a delete record says so.
+ * either way the master decides and a delete record says so. Nothing is deleted in a parked bucket: a job is at work there.
  */
 import {WORD_USED, isMap, keyLength, keyOffset, pageBytes, word} from './keyspace/node.ts'
 import {isKeyNode} from './keyspace/keyspace.ts'
 import type {Effects} from './effects.ts'
+import type {Parking} from './parking.ts'
 
 export class Expiry {
   readonly #effects: Effects
+  readonly #parking: Parking
   /** The last step ran out of budget: more is due now. */
   isBehind = false
   /** DEBUG SET-ACTIVE-EXPIRE. */
   isActive = true
 
-  constructor(effects: Effects) {
+  constructor(effects: Effects, parking: Parking) {
     this.#effects = effects
+    this.#parking = parking
   }
 
   /** Deletes what is due at `now` (Unix ms), looking at about `budget` nodes at most; returns what is left of it. */
@@ -34,6 +37,7 @@ export class Expiry {
   #dueKey(node: number): void {
     const {keyspace} = this.#effects
     const bucket = keyspace.bucketOf(node)
+    if (this.#parking.isParked(bucket)) return keyspace.wheel.postpone(node)
     // A key of a bucket that was cleared waits to be freed and is passed over.
     if (keyspace.isReachable(bucket, node)) this.#effects.expire(bucket, node)
   }
@@ -43,11 +47,13 @@ export class Expiry {
     const {memory} = keyspace
     const map = keyspace.dict.owner(word(memory, node, WORD_USED))
     // A field of a map that waits to be freed: it goes with it.
-    if (map === 0 || !isMap(memory, map) || !keyspace.isReachable(keyspace.bucketOf(map), map)) return
+    if (map === 0 || !isMap(memory, map)) return
+    const bucket = keyspace.bucketOf(map)
+    if (this.#parking.isParked(bucket)) return keyspace.wheel.postpone(node)
+    if (!keyspace.isReachable(bucket, map)) return
     const field = Buffer.from(
       pageBytes(memory, node).subarray(keyOffset(memory, node), keyOffset(memory, node) + keyLength(memory, node)),
     )
-    this.#effects.expiredFields++
-    this.#effects.mapDelete(keyspace.bucketOf(map), map, field, 0, field.length)
+    this.#effects.expireField(bucket, map, field, 0, field.length)
   }
 }

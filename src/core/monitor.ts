@@ -1,4 +1,5 @@
 /** How MONITOR and SLOWLOG show requests: text that is safe to print, and no secrets. */
+import {copyRequest} from '../resp/request-decoder.ts'
 import type {Request} from '../resp/request-decoder.ts'
 
 const SHOWN_SECRET = '(redacted)'
@@ -47,7 +48,7 @@ function quoted(bytes: Buffer, from: number, length: number): string {
 export function withoutSecrets(request: Request): Request {
   const hidden = secretArguments(request)
   if (hidden.size === 0) return request
-  const shown = {buf: Buffer.from(request.buf), argc: request.argc, off: [...request.off], len: [...request.len]}
+  const shown = copyRequest(request)
   const end = shown.buf.length
   shown.buf = Buffer.concat([shown.buf, Buffer.from(SHOWN_SECRET)])
   for (const i of hidden) {

@@ -2,7 +2,6 @@
  * WATCHed keys (check-and-set): who watches which key, and who was overtaken. Kept by the key's bytes, on the JavaScript
  * heap: few keys are watched at a time. While none is, writers ask `isActive` and go on.
  */
-import {keyBucket} from '../base/crc16.ts'
 
 /** What a session holds of its watches; `isDirty` once a watched key changed. */
 export interface Watcher {
@@ -41,11 +40,10 @@ export class Watches {
     if (watchers) for (const watcher of watchers) watcher.isDirty = true
   }
 
-  /** Every key of the bucket may have changed. */
-  touchBucket(bucket: number): void {
+  /** The watched keys for which this is true change. */
+  touchWhere(isChanged: (key: Buffer) => boolean): void {
     for (const [key, watchers] of this.#watchers) {
-      const bytes = Buffer.from(key, 'latin1')
-      if (keyBucket(bytes, 0, bytes.length) === bucket) for (const watcher of watchers) watcher.isDirty = true
+      if (isChanged(Buffer.from(key, 'latin1'))) for (const watcher of watchers) watcher.isDirty = true
     }
   }
 }

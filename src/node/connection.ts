@@ -1,9 +1,9 @@
 /**
  * One client connection: bytes in, requests to the engine, reply bytes out.
  *
- *   chunk -> decoder -> engine.execute -> shared writer -> one write a chunk
+ *   chunk -> decoder -> engine.execute -> the turn's replies -> one write a turn
  *
- * All connections read into one buffer and reply through one writer: both are used up within the turn of the
+ * All connections read into one buffer and reply into one (turn.ts): both are used up within the turn of the
  * loop. Only what must outlive the turn is kept by the connection: an incomplete request (in the decoder), input that came
  * while a request waits (`#backlog`), and replies that the socket did not take at once (in `#sender`, bounded).
  *
@@ -14,34 +14,37 @@
  */
 import type {Socket} from 'node:net'
 import {UNREAD_REPLY_BYTES_MAX} from '../constants.ts'
-import {PARKED, WAITING} from '../core/command/context.ts'
+import {DONE, PARKED, WAITING} from '../core/command/context.ts'
+import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {shownArguments} from '../core/slowlog.ts'
 import {withoutSecrets} from '../core/monitor.ts'
-import {BAD, NEED_MORE, RequestDecoder, copyRequest} from '../resp/request-decoder.ts'
+import {BAD, COMPLETE, NEED_MORE, RequestDecoder, copyRequest, trimRequest} from '../resp/request-decoder.ts'
 import {ReplyTooLargeError} from '../resp/reply-writer.ts'
 import {Sender} from './sender.ts'
 import type {Engine} from '../core/engine.ts'
 import type {Request} from '../resp/request-decoder.ts'
+import type {Recipient, Turn} from './turn.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
 
-/** Replies are handed to the socket when so many bytes have gathered, even in the middle of a chunk. */
-const FLUSH_BYTES = 256 * 1024
+/** Replies of one chunk are handed over in pieces of about this size. */
+const REPLY_PIECE_BYTES = 256 * 1024
 /** How long a connection that ended may go on without progress, ms. */
 const LINGER_MS = 2000
-/** Shown by SLOWLOG in the place of arguments that were overwritten by a request behind them. */
-const ARGUMENTS_LOST = '... (its arguments were not kept)'
 
 /** What all connections of a node share. */
 export interface ConnectionPool {
   readonly engine: Engine
-  readonly writer: ReplyWriter
+  readonly turn: Turn
+  /** Room for the requests that are read ahead, and where each ends in the chunk. */
+  readonly requests: Request[]
+  readonly ends: number[]
   bytesIn: number
   bytesOut: number
   closed(connection: Connection): void
 }
 
-export class Connection {
+export class Connection implements Recipient {
   readonly session: Session
   readonly socket: Socket
   readonly #pool: ConnectionPool
@@ -51,10 +54,12 @@ export class Connection {
   #isWaiting = false
   #parkedRequest: Request | null = null
   #backlog: Buffer[] = []
+  /** Where this connection's replies begin in the turn's writer, while it is being served. */
+  #replyStart = 0
   #isClosed = false
   #isEnding = false
   #lingerTimer: NodeJS.Timeout | null = null
-  /** The request that was executed last in this turn, if it is still known. */
+  /** The request that was executed last in this turn. */
   #lastRequest: Request | null = null
   #commandsBefore = 0
   /** The request that waits is SHUTDOWN. */
@@ -110,7 +115,7 @@ export class Connection {
     const began = this.#begin()
     try {
       this.#lastRequest = request
-      this.#after(this.#pool.engine.execute(this.session, request, this.#pool.writer), request)
+      this.#after(this.#pool.engine.execute(this.session, request, this.#pool.turn.writer), request)
       this.#resume()
       this.#finish(began)
     } catch (error) {
@@ -121,7 +126,7 @@ export class Connection {
   /** Answers the request that was WAITING. */
   complete(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return
-    const {writer} = this.#pool
+    const {writer} = this.#pool.turn
     this.#isWaiting = false
     const began = this.#begin()
     try {
@@ -138,21 +143,22 @@ export class Connection {
   /** Sends an out-of-band message. */
   push(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return
-    const {writer} = this.#pool
+    const {writer} = this.#pool.turn
     const start = writer.pos
     const proto = writer.proto
     writer.proto = this.session.proto
     write(writer)
     writer.proto = proto
-    // Within another session's turn the shared writer holds that session's replies: take ours out from behind them.
+    // The writer may be in the middle of another session's replies: take the message out from behind them.
     const message = Buffer.from(writer.buf.subarray(start, writer.pos))
     writer.rewind(start)
-    this.#send(message)
+    this.#pool.turn.post(this, message)
   }
 
   /** Sends what is owed, then closes. A request that waits is dropped. */
   end(): void {
     if (this.#isEnding || this.#isClosed) return
+    this.#pool.turn.flush()
     this.#isEnding = true
     this.#parkedRequest = null
     this.#backlog = []
@@ -184,74 +190,97 @@ export class Connection {
     this.#pool.closed(this)
   }
 
-  /** A turn begins: returns its time. */
+  /** Its part of a turn begins: returns the time. */
   #begin(): number {
     this.#lastRequest = null
     this.#commandsBefore = this.#pool.engine.stats.commandsProcessed
+    this.#replyStart = this.#pool.turn.writer.pos
     this.#pool.engine.setTime(Date.now())
     return performance.now()
   }
 
-  /** A turn ends: sends its replies, tells the slow log if it took long, lets go of what one huge request took. */
+  /** Its part of a turn ends: hands over its replies, tells the slow log if it took long, lets go of what one huge request took. */
   #finish(began: number): void {
-    const {writer, engine} = this.#pool
-    if (writer.pos > 0 || this.session.closesAfterReply) this.#flush(writer)
+    const {engine} = this.#pool
+    this.#handOver()
     const tookUs = (performance.now() - began) * 1000
     if (engine.slowlog.isSlow(tookUs) && engine.stats.commandsProcessed > this.#commandsBefore) this.#noteSlow(tookUs)
-    this.#decoder.release()
+    if (this.#lastRequest) trimRequest(this.#lastRequest)
   }
 
   #noteSlow(tookUs: number): void {
     const {slowlog, now} = this.#pool.engine
     const {session} = this
     const request = this.#lastRequest
-    const args = request === null ? [session.lastCommand, ARGUMENTS_LOST].map((word) => Buffer.from(word)) : null
-    slowlog.add(session, now, tookUs, args ?? shownArguments(withoutSecrets(request!)))
+    slowlog.add(
+      session,
+      now,
+      tookUs,
+      request === null ? [Buffer.from(session.lastCommand)] : shownArguments(withoutSecrets(request)),
+    )
   }
 
   /** A reply that is larger than any may be costs the client its connection; other errors are our bugs. */
   #giveUp(error: unknown): void {
     if (!(error instanceof ReplyTooLargeError)) throw error
-    this.#pool.writer.clear()
+    this.#pool.turn.writer.rewind(this.#replyStart)
     this.destroy()
   }
 
-  /** Serves the requests in `bytes[from, end)`. */
+  /** Serves the requests in `bytes[from, end)`, some at a time. */
   #serve(bytes: Buffer, from: number, end: number): void {
     const decoder = this.#decoder
-    const {engine, writer} = this.#pool
-    const session = this.session
+    const {engine, requests, ends, turn} = this.#pool
     let at = from
     while (at < end) {
-      const result = decoder.next(bytes, at, end)
-      if (result === NEED_MORE) {
-        session.activeAt = engine.now
-        // The decoder has begun to write the next request over it.
-        this.#lastRequest = null
+      // Read a few, warm the cache for them, then execute them one by one.
+      let count = 0
+      let result = NEED_MORE
+      const limit = decoder.isRestricted ? 1 : LOOK_AHEAD_REQUESTS
+      while (count < limit && at < end) {
+        result = decoder.next(bytes, at, end)
+        at = decoder.used
+        if (result !== COMPLETE) break
+        requests[count] = decoder.swap(requests[count]!)
+        ends[count++] = at
+      }
+      if (count > 1) engine.lookAhead.warm(requests, count)
+      const done = this.#execute(requests, count)
+      if (done < count) {
+        // This one waits, or was the last: those behind it are kept as bytes and read again.
+        decoder.dropHeld()
+        if (this.#isWaiting && ends[done]! < end) this.#backlog.unshift(Buffer.from(bytes.subarray(ends[done], end)))
         return
       }
+      if (result === NEED_MORE) this.session.activeAt = engine.now
       if (result === BAD) {
-        writer.proto = session.proto
-        writer.error(`ERR ${decoder.error}`)
-        session.closesAfterReply = true
+        turn.writer.proto = this.session.proto
+        turn.writer.error(`ERR ${decoder.error}`)
+        this.session.closesAfterReply = true
         return
-      }
-      at = decoder.used
-      const verdict = engine.execute(session, decoder.request, writer)
-      if (verdict !== 0) {
-        this.#after(verdict, decoder.request)
-        if (at < end) this.#backlog.unshift(Buffer.from(bytes.subarray(at, end)))
-        break
-      }
-      if (session.closesAfterReply) break
-      if (decoder.isRestricted) decoder.isRestricted = !session.isAuthenticated
-      if (writer.pos > FLUSH_BYTES) {
-        this.#flush(writer)
-        // It reads nothing and was cut off: the rest is not worth the work.
-        if (this.socket.destroyed) return
       }
     }
-    this.#lastRequest = decoder.request
+  }
+
+  /** Executes requests until one waits or is the last of the session; returns that one's index, or `count`. */
+  #execute(requests: readonly Request[], count: number): number {
+    const {engine, turn} = this.#pool
+    const {session} = this
+    for (let i = 0; i < count; i++) {
+      const request = requests[i]!
+      if (i > 0) trimRequest(requests[i - 1]!)
+      const verdict = engine.execute(session, request, turn.writer)
+      this.#lastRequest = request
+      if (verdict !== DONE) {
+        this.#after(verdict, request)
+        return i
+      }
+      if (turn.writer.pos - this.#replyStart > REPLY_PIECE_BYTES) this.#handOver()
+      // Cut off because it reads nothing: the rest is not worth the work.
+      if (session.closesAfterReply || this.socket.destroyed) return i
+    }
+    if (this.#decoder.isRestricted) this.#decoder.isRestricted = !session.isAuthenticated
+    return count
   }
 
   #after(verdict: number, request: Request): void {
@@ -271,22 +300,26 @@ export class Connection {
     if (!this.#isWaiting) this.socket.resume()
   }
 
-  #flush(writer: ReplyWriter): void {
-    const length = writer.pos
-    if (length > 0) {
-      // What the socket still reads from is not written into again: the writer gets another buffer.
-      if (this.#send(writer.buf.subarray(0, length))) writer.abandon()
-      else writer.clear()
-    }
-    if (this.session.closesAfterReply) this.end()
+  /** Hands over the replies written since the last time. */
+  #handOver(): void {
+    const {turn} = this.#pool
+    const start = this.#replyStart
+    if (turn.writer.pos > start || this.session.closesAfterReply) turn.add(this, start)
+    this.#replyStart = turn.writer.pos
   }
 
-  /** True if the socket goes on reading from `bytes`. */
-  #send(bytes: Buffer): boolean {
+  /** Called by the turn. True if the socket goes on reading from `bytes`. */
+  send(bytes: Buffer): boolean {
+    if (this.#isClosed || this.#isEnding) return false
     this.#pool.bytesOut += bytes.length
     // One reply may be as large as it likes, but who is that far behind gets no other.
     if (this.#sender.unreadBytes <= UNREAD_REPLY_BYTES_MAX) return this.#sender.send(bytes)
     this.destroy()
     return false
+  }
+
+  /** Called by the turn when all of its replies were sent. */
+  sent(): void {
+    if (this.session.closesAfterReply) this.end()
   }
 }

@@ -7,8 +7,10 @@
 import {createServer, Socket} from 'node:net'
 import type {Server} from 'node:net'
 import {KvError} from '../errors.ts'
-import {ReplyWriter} from '../resp/reply-writer.ts'
+import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
+import {Request} from '../resp/request-decoder.ts'
 import {Session} from '../core/session.ts'
+import {Turn} from './turn.ts'
 import {Connection} from './connection.ts'
 import type {ConnectionPool} from './connection.ts'
 import type {Engine} from '../core/engine.ts'
@@ -21,7 +23,9 @@ const REJECT_MS = 1000
 
 export class ClientServer implements ConnectionPool {
   readonly engine: Engine
-  readonly writer = new ReplyWriter()
+  readonly turn = new Turn()
+  readonly requests = Array.from({length: LOOK_AHEAD_REQUESTS}, () => new Request())
+  readonly ends = new Array<number>(LOOK_AHEAD_REQUESTS).fill(0)
   readonly connections = new Map<number, Connection>()
   bytesIn = 0
   bytesOut = 0

@@ -19,7 +19,6 @@ const DOLLAR = 36
 const MINUS = 45
 const ZERO = 48
 const KEEP_ARGS_MAX = 1024
-const KEEP_BYTES = 64 * 1024
 
 /** One request: the i-th argument is `buf[off[i], off[i] + len[i])`; argument 0 is the command's name. */
 export class Request {
@@ -27,6 +26,16 @@ export class Request {
   argc = 0
   off: number[] = [0, 0, 0, 0]
   len: number[] = [0, 0, 0, 0]
+  /** Bucket and hash of argument 1, if someone formed them already (the engine's look-ahead); bucket -1 = not yet. */
+  bucket = -1
+  hash = 0
+}
+
+/** Drops the room that one request with very many arguments left behind. */
+export function trimRequest(request: Request): void {
+  if (request.off.length <= KEEP_ARGS_MAX) return
+  request.off = [0, 0, 0, 0]
+  request.len = [0, 0, 0, 0]
 }
 
 /** A copy with its own bytes, for a request that must outlive the call it came with. */
@@ -46,7 +55,7 @@ export const COMPLETE = 1
 export const BAD = 2
 
 export class RequestDecoder {
-  readonly request = new Request()
+  request = new Request()
   /** Why `next` said BAD, without the leading `ERR`. */
   error = ''
   /** After `next`: where the bytes that were not used begin in the buffer that was given. */
@@ -93,13 +102,26 @@ export class RequestDecoder {
     if (result === COMPLETE) {
       // What was appended behind the request still lies in `bytes`.
       this.used = from + (this.used - before)
-      this.#heldBytes = 0
-      // The request is a view of the held buffer; a large one is let go, not kept for the next.
-      if (this.#held!.length > KEEP_BYTES) this.#held = null
+      // The request is a view of the held buffer, and may be executed after the next one was read: leave it to it.
+      this.dropHeld()
       return COMPLETE
     }
     this.used = end
     return result
+  }
+
+  /** Forgets the bytes of an incomplete request, for a caller that keeps them itself. */
+  dropHeld(): void {
+    this.#held = null
+    this.#heldBytes = 0
+    this.#reset()
+  }
+
+  /** Gives the request that was read and goes on with `spare`: so several can be read before the first is executed. */
+  swap(spare: Request): Request {
+    const read = this.request
+    this.request = spare
+    return read
   }
 
   #hold(bytes: Buffer, from: number, end: number): boolean {
@@ -184,6 +206,7 @@ export class RequestDecoder {
     }
     request.buf = bytes
     request.argc = argc
+    request.bucket = -1
     this.used = at
     this.#reset()
     return COMPLETE
@@ -195,14 +218,6 @@ export class RequestDecoder {
     this.#at = 0
     this.#bulk = -1
     this.#scanned = 0
-  }
-
-  /** Drops the room that one request with very many arguments left behind; the caller is done with the request. */
-  release(): void {
-    const request = this.request
-    if (request.off.length <= KEEP_ARGS_MAX) return
-    request.off = [0, 0, 0, 0]
-    request.len = [0, 0, 0, 0]
   }
 
   /** `*N CR LF`: sets #expected and #at. A count of 0 or less is an empty request. */
@@ -261,6 +276,7 @@ export class RequestDecoder {
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline
     if (!splitInline(bytes, start, lineEnd, this.request))
       return this.#fail('Protocol error: unbalanced quotes in request')
+    this.request.bucket = -1
     this.used = newline + 1
     this.#reset()
     return COMPLETE

@@ -118,7 +118,7 @@ test('save: given up while a write is under way, it leaves nothing', async () =>
       await file.commit(records.length)
     })()
     expect((await failureOf(saved)).message).toMatch(/given up/)
-    await aborted
+    await (aborted as unknown as Promise<void>)
     expect(readdirSync(folder)).toEqual(['data.kvs'])
     expect(readFileSync(path)).toEqual(smallSavefile())
   }

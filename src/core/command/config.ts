@@ -117,7 +117,7 @@ function set(c: Context): void {
   for (let i = 2; i < c.argc; i += 2) {
     const name = c.text(i).toLowerCase()
     const before = valueOf(c, name)
-    let error = before === null ? '' : null
+    let error: string | null
     if (before === null) error = `ERR Unknown option or number of arguments for CONFIG SET - '${c.latin1(i)}'`
     else if (seen.has(name))
       error = `ERR CONFIG SET failed (possibly related to argument '${name}') - duplicate parameter`

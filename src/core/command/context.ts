@@ -50,6 +50,8 @@ export class Context {
   readonly scratch: Buffer = Buffer.alloc(64)
   /** Hash of the key that `lookup` looked up last. */
   hash = 0
+  /** Node of the map that the command works on, 0 = there is none (any more): see map-access.ts. */
+  map = 0
   /** Unix ms. */
   now = 0
   /** What the engine answers to the driver; a command that is answered later sets WAITING. */
@@ -70,10 +72,17 @@ export class Context {
 
   /** The live node of the key that is argument `i`, or 0; a key whose time has come is deleted first. */
   lookup(i: number): number {
+    const node = this.peek(i)
+    if (node !== 0 && !this.session.isNoTouch) setWord(this.keyspace.memory, node, WORD_USED, this.keyspace.usedClock)
+    return node
+  }
+
+  /** As `lookup`, but the key does not count as used. */
+  peek(i: number): number {
     const request = this.request
     const from = request.off[i]!
     const length = request.len[i]!
-    const hash = this.keyspace.hash(request.buf, from, length)
+    const hash = i === 1 && request.bucket >= 0 ? request.hash : this.keyspace.hash(request.buf, from, length)
     this.hash = hash
     const node = this.keyspace.find(this.bucket, hash, request.buf, from, length)
     if (node === 0) return 0
@@ -82,7 +91,6 @@ export class Context {
       this.effects.expire(this.bucket, node)
       return 0
     }
-    if (!this.session.isNoTouch) setWord(memory, node, WORD_USED, this.keyspace.usedClock)
     return node
   }
 
@@ -118,7 +126,7 @@ export class Context {
   /** A copy of argument `i`. */
   copy(i: number): Buffer {
     const request = this.request
-    return Buffer.from(request.buf.subarray(request.off[i]!, request.off[i]! + request.len[i]!))
+    return Buffer.from(request.buf.subarray(request.off[i], request.off[i]! + request.len[i]!))
   }
 
   /** True if argument `i` is this upper-case word, in any case. */

@@ -1,6 +1,6 @@
 /** Expiry arguments: EX, PX, EXAT, PXAT and the commands built on them. */
 import {ERR_NOT_INTEGER} from './context.ts'
-import {INT64_MAX} from './numbers.ts'
+import {INT64_MAX, INT64_MIN} from './numbers.ts'
 import type {Context} from './context.ts'
 
 /** Later than this an expiry is cut to it: the largest integer that a float64 holds exactly (year 287,396). */
@@ -24,7 +24,7 @@ export function expireTime(
   }
   const unit = BigInt(unitMs)
   const base = isAbsolute ? 0n : BigInt(c.now)
-  const isOut = value > INT64_MAX / unit || value < -INT64_MAX / unit || value * unit > INT64_MAX - base
+  const isOut = value > INT64_MAX / unit || value < INT64_MIN / unit || value * unit > INT64_MAX - base
   if (isOut || (mustBePositive && value <= 0n)) {
     c.fail(`ERR invalid expire time in '${c.command.fullName}' command`)
     return Number.NaN

@@ -88,7 +88,7 @@ function stringEquals(c: Context, node: number, i: number): boolean {
   const {buf, off, len} = c.request
   const start = valueOffset(memory, node)
   if (valueLength(memory, node) !== len[i]) return false
-  return pageBytes(memory, node).compare(buf, off[i], off[i]! + len[i]!, start, start + len[i]!) === 0
+  return pageBytes(memory, node).compare(buf, off[i], off[i]! + len[i], start, start + len[i]) === 0
 }
 
 function setnx(c: Context): void {

@@ -1,4 +1,5 @@
 /** MULTI EXEC DISCARD WATCH UNWATCH: check-and-set. */
+import {keyBucket} from '../../base/crc16.ts'
 import {ReplyTooLargeError} from '../../resp/reply-writer.ts'
 import {abortTransaction, endTransaction} from '../transaction.ts'
 import {MANY_BUCKETS} from '../session.ts'
@@ -29,6 +30,7 @@ function exec(c: Context): void {
     endTransaction(c)
     return c.fail("CROSSSLOT Keys in request don't hash to the same slot")
   }
+  expireWatched(c)
   if (session.isDirty) {
     endTransaction(c)
     return out.nullArray()
@@ -56,6 +58,17 @@ function runAll(c: Context): ReplyTooLargeError | null {
     }
   }
   return tooLarge
+}
+
+/** A watched key whose time has come has changed, even if nobody has come across it since. */
+function expireWatched(c: Context): void {
+  const {keyspace} = c
+  for (const key of c.session.watched) {
+    const bytes = Buffer.from(key, 'latin1')
+    const bucket = keyBucket(bytes, 0, bytes.length)
+    const node = keyspace.find(bucket, keyspace.hash(bytes, 0, bytes.length), bytes, 0, bytes.length)
+    if (node !== 0 && keyspace.isExpired(node, c.now)) c.effects.expire(bucket, node)
+  }
 }
 
 function discard(c: Context): void {

@@ -24,5 +24,5 @@ export function subcommandSyntax(context: Context): string {
 
 function shown(context: Context, i: number, bytesMax: number): string {
   const {buf, off, len} = context.request
-  return buf.toString('latin1', off[i]!, off[i]! + Math.min(len[i]!, bytesMax))
+  return buf.toString('latin1', off[i], off[i]! + Math.min(len[i]!, bytesMax))
 }

@@ -58,7 +58,7 @@ export class Defrag {
   plan(): void {
     if (this.isBusy || this.#keyspace.hasGarbage) return
     const {memory} = this.#keyspace
-    const {usedBytes, pageBytes: total, extentBytes} = memory.stats()
+    const {usedBytes, pageBytes: total} = memory.stats()
     const isWorthIt = total - usedBytes > Math.max(UNUSED_BYTES_MIN, total * UNUSED_SHARE)
     if (isWorthIt) {
       memory.trim()
@@ -66,12 +66,12 @@ export class Defrag {
       for (let page = 1; page < memory.pageLimit; page++) {
         if (memory.liveBlocks(page) === 0 || !memory.isNodePage(page)) continue
         const occupancy = memory.occupancy(page)
-        if (occupancy < OCCUPANCY_MAX) candidates.push({page, occupancy})
+        if (occupancy < OCCUPANCY_MAX && this.#fitsBeside(page)) candidates.push({page, occupancy})
       }
       candidates.sort((a, b) => b.occupancy - a.occupancy)
       this.#queue = candidates.map((candidate) => candidate.page)
     }
-    this.#compacts = extentBytes - total > UNUSED_BYTES_MIN
+    this.#compacts = memory.canCompact
   }
 
   /** Moves about `budget` nodes; returns what is left of it. */
@@ -91,11 +91,15 @@ export class Defrag {
     return Math.max(left, 0)
   }
 
-  /** Starts on a page if its nodes still fit beside it: else emptying it would only fill a new page. */
+  /** Emptying a page whose nodes do not fit into the others would only fill a new one. */
+  #fitsBeside(page: number): boolean {
+    const {memory} = this.#keyspace
+    return memory.roomBeside(page) >= memory.liveBlocks(page)
+  }
+
   #begin(page: number): void {
     const {memory} = this.#keyspace
-    const live = memory.liveBlocks(page)
-    if (live === 0 || !memory.isNodePage(page) || memory.roomBeside(page) < live) return
+    if (memory.liveBlocks(page) === 0 || !memory.isNodePage(page) || !this.#fitsBeside(page)) return
     memory.beginEvacuation(page)
     this.#page = page
     this.#granule = 0
@@ -105,9 +109,9 @@ export class Defrag {
     const {memory} = this.#keyspace
     const page = this.#page
     let left = budget
-    const step = memory.liveBlocks(page) > 0 ? memory.blockGranules(page) : 1
+    const step = this.#isEvacuating(page) ? memory.blockGranules(page) : 1
     const end = memory.freshGranule(page)
-    while (left > 0 && this.#granule + step <= end && memory.liveBlocks(page) > 0) {
+    while (left > 0 && this.#isEvacuating(page) && this.#granule + step <= end) {
       const node = (page << PAGE_SHIFT) | this.#granule
       this.#granule += step
       left--
@@ -119,6 +123,11 @@ export class Defrag {
       this.#compacts = true
     }
     return left
+  }
+
+  /** False once the page is empty, by us or by others: then it is gone, and its number may be another's. */
+  #isEvacuating(page: number): boolean {
+    return this.#keyspace.memory.evacuatingPage === page
   }
 
   /** Copies a node to a block of another page and sets its links; a node that cannot be reached yet stays. */

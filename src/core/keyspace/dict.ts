@@ -92,6 +92,18 @@ export class Dict {
     return 0
   }
 
+  /** First node of the hash's slot, 0 if none: the look-ahead's half of `find`. */
+  headOf(d: number, hash: number): number {
+    const memory = this.#memory
+    const descriptor = memory.words[d >>> PAGE_SHIFT]!
+    const at = (d & GRANULE_MASK) << 1
+    const table = descriptor[at + D_TABLE]!
+    if (table === 0) return 0
+    if (descriptor[at + D_CAPACITY] !== 0) return this.#head(d, hash)
+    const slot = hash & ((1 << descriptor[at + D_LEVEL]!) - 1)
+    return memory.words[table >>> PAGE_SHIFT]![((table & GRANULE_MASK) << 1) + slot]!
+  }
+
   /** Adds a node whose key is not in the table yet; its hash and flags are already in its header. */
   insert(d: number, node: number): void {
     const memory = this.#memory

@@ -5,7 +5,7 @@
  * One slot covers 1,024 ms and there are 8,192 of them, so a node that expires in more than 2.3 hours is passed over
  * once a turn. Nodes that are due before the wheel's position (the clock went back) wait in a list of their own.
  */
-import {FLAG_EXPIRES, WORD_KEY, WORD_WHEEL_NEXT, WORD_WHEEL_PREVIOUS, expireAt, setWord, word} from './node.ts'
+import {NO_EXPIRY, WORD_KEY, WORD_WHEEL_NEXT, WORD_WHEEL_PREVIOUS, expireAt, setWord, word} from './node.ts'
 import type {Memory} from './memory.ts'
 
 const SLOT_MS = 1024
@@ -19,9 +19,14 @@ export class ExpiryWheel {
   readonly #heads = new Int32Array(SLOTS + 1)
   /** Number of the slot that `advance` is at: Unix ms / SLOT_MS. */
   #position: number
-  /** Next node to visit in that slot; 0 = begin at its head. */
+  /** Next node to visit in that slot; 0 = begin at its head. A removal may move it to 0: then the walk begins anew. */
   #cursor = 0
+  /** The walk over that slot began when its time was over: after it, the slot is done for this turn. */
+  #isLastWalk = true
   #lateCursor = 0
+  /** No node of the late list is due before this; the second holds for what the walk that is under way has seen. */
+  #lateDueAt = NO_EXPIRY
+  #lateRestDueAt = NO_EXPIRY
   #size = 0
 
   /** `now`: Unix ms; nodes that are due before it go to the late list. */
@@ -38,15 +43,28 @@ export class ExpiryWheel {
   link(node: number): void {
     const memory = this.#memory
     const tick = Math.floor(expireAt(memory, node) / SLOT_MS)
-    let slot = LATE_SLOT
-    if (tick < this.#position) setWord(memory, node, WORD_KEY, word(memory, node, WORD_KEY) | FLAG_LATE)
-    else slot = tick % SLOTS
+    // A slot that `advance` is in the middle of counts as passed: it goes on behind the list's head, and then leaves.
+    const isPassed = tick < this.#position || (tick === this.#position && this.#cursor !== 0)
+    this.#linkAt(node, isPassed ? LATE_SLOT : tick % SLOTS)
+  }
+
+  #linkAt(node: number, slot: number): void {
+    const memory = this.#memory
+    if (slot === LATE_SLOT) {
+      setWord(memory, node, WORD_KEY, word(memory, node, WORD_KEY) | FLAG_LATE)
+      this.#noteLate(expireAt(memory, node))
+    }
     const head = this.#heads[slot]!
     setWord(memory, node, WORD_WHEEL_PREVIOUS, 0)
     setWord(memory, node, WORD_WHEEL_NEXT, head)
     if (head !== 0) setWord(memory, head, WORD_WHEEL_PREVIOUS, node)
     this.#heads[slot] = node
     this.#size++
+  }
+
+  #noteLate(at: number): void {
+    this.#lateDueAt = Math.min(this.#lateDueAt, at)
+    this.#lateRestDueAt = Math.min(this.#lateRestDueAt, at)
   }
 
   unlink(node: number): void {
@@ -60,6 +78,15 @@ export class ExpiryWheel {
     else this.#heads[this.#slotOf(node)] = next
     setWord(memory, node, WORD_KEY, word(memory, node, WORD_KEY) & ~FLAG_LATE)
     this.#size--
+  }
+
+  /** A due node cannot go yet: it is shown again by the next calls of `advance`. */
+  postpone(node: number): void {
+    const at = expireAt(this.#memory, node)
+    if ((word(this.#memory, node, WORD_KEY) & FLAG_LATE) === 0) {
+      this.unlink(node)
+      this.#linkAt(node, LATE_SLOT)
+    } else this.#noteLate(at)
   }
 
   /** The node's block moved from `old` to `node` (its words are copied already). */
@@ -76,7 +103,8 @@ export class ExpiryWheel {
 
   /**
    * Calls `due` for nodes whose expiry is at or before `now` (Unix ms), visiting at most `budget` nodes and slots.
-   * `due` must unlink the node (by removing it). Returns what is left of the budget: 0 means there is more to do.
+   * Returns what is left of the budget: 0 means there is more to do. `due` unlinks the node by removing it; one that
+   * must wait it gives to `postpone`; one that it leaves alone is not shown again for a turn of the wheel.
    */
   advance(now: number, budget: number, due: (node: number) => void): number {
     let left = this.#visitLate(now, budget, due)
@@ -87,36 +115,51 @@ export class ExpiryWheel {
     }
     if (this.#position < last - SLOTS) this.#moveTo(last - SLOTS)
     while (left > 0) {
-      let node = this.#cursor !== 0 ? this.#cursor : this.#heads[this.#position % SLOTS]!
-      while (node !== 0 && left > 0) {
-        left--
-        const next = word(this.#memory, node, WORD_WHEEL_NEXT)
-        this.#cursor = next
-        if (expireAt(this.#memory, node) <= now) due(node)
-        node = this.#cursor
+      if (this.#cursor === 0) {
+        this.#cursor = this.#heads[this.#position % SLOTS]!
+        this.#isLastWalk = this.#position < last
       }
-      if (node !== 0) return 0
+      left = this.#walkSlot(now, left, due)
+      if (this.#cursor !== 0) return 0
       if (this.#position >= last) return left
-      this.#moveTo(this.#position + 1)
       left--
+      // A walk that began while the slot's time ran may have passed nodes that are due by now.
+      if (this.#isLastWalk) this.#moveTo(this.#position + 1)
     }
     return Math.max(left, 0)
   }
 
-  /** Up to `count` nodes that expire soonest after a place chosen by `random` (0..1), for sampling. */
-  sample(random: number, count: number, visit: (node: number) => void): void {
-    if (this.#size === 0) return
-    let left = count
-    const start = Math.floor(random * SLOTS)
-    for (let i = 0; i <= SLOTS && left > 0; i++) {
-      let node = this.#heads[(start + i) % (SLOTS + 1)]!
-      for (; node !== 0 && left > 0; node = word(this.#memory, node, WORD_WHEEL_NEXT), left--) visit(node)
+  #walkSlot(now: number, budget: number, due: (node: number) => void): number {
+    let left = budget
+    while (this.#cursor !== 0 && left > 0) {
+      left--
+      const node = this.#cursor
+      this.#cursor = word(this.#memory, node, WORD_WHEEL_NEXT)
+      if (expireAt(this.#memory, node) <= now) due(node)
     }
+    return left
   }
 
-  /** As `sample`, from the wheel's position on: the nodes that expire first. */
-  soonest(count: number, visit: (node: number) => void): void {
-    this.sample((this.#position % SLOTS) / SLOTS, count, visit)
+  /** Calls `visit` for nodes from a place on that `random` (0..1) chooses, until it says true. */
+  sample(random: number, visit: (node: number) => boolean): void {
+    if (this.#size > 0) this.#sampleFrom(Math.floor(random * SLOTS), visit)
+  }
+
+  /** As `sample`, nodes that expire soon first: those that are late, then from the wheel's position on. */
+  soonest(visit: (node: number) => boolean): void {
+    if (this.#size === 0) return
+    if (!this.#visitList(LATE_SLOT, visit)) this.#sampleFrom(this.#position % SLOTS, visit)
+  }
+
+  #sampleFrom(start: number, visit: (node: number) => boolean): void {
+    for (let i = 0; i <= SLOTS; i++) if (this.#visitList((start + i) % (SLOTS + 1), visit)) return
+  }
+
+  #visitList(slot: number, visit: (node: number) => boolean): boolean {
+    for (let node = this.#heads[slot]!; node !== 0; node = word(this.#memory, node, WORD_WHEEL_NEXT)) {
+      if (visit(node)) return true
+    }
+    return false
   }
 
   #moveTo(position: number): void {
@@ -124,16 +167,28 @@ export class ExpiryWheel {
     this.#cursor = 0
   }
 
+  /** Walks over the late list, but only when some node of it is due: they may be many and wait for long. */
   #visitLate(now: number, budget: number, due: (node: number) => void): number {
     let left = budget
-    let node = this.#lateCursor !== 0 ? this.#lateCursor : this.#heads[LATE_SLOT]!
-    while (node !== 0 && left > 0) {
+    // What came since an earlier call began a walk lies in front of it.
+    if (this.#lateCursor !== 0) left = this.#walkLate(now, left, due)
+    if (left <= 0 || now < this.#lateDueAt) return left
+    this.#lateCursor = this.#heads[LATE_SLOT]!
+    this.#lateRestDueAt = NO_EXPIRY
+    return this.#walkLate(now, left, due)
+  }
+
+  #walkLate(now: number, budget: number, due: (node: number) => void): number {
+    let left = budget
+    while (this.#lateCursor !== 0 && left > 0) {
       left--
+      const node = this.#lateCursor
+      const at = expireAt(this.#memory, node)
       this.#lateCursor = word(this.#memory, node, WORD_WHEEL_NEXT)
-      if (expireAt(this.#memory, node) <= now) due(node)
-      node = this.#lateCursor
+      if (at <= now) due(node)
+      else this.#lateRestDueAt = Math.min(this.#lateRestDueAt, at)
     }
-    if (node === 0) this.#lateCursor = 0
+    if (this.#lateCursor === 0) this.#lateDueAt = this.#lateRestDueAt
     return left
   }
 
@@ -141,9 +196,4 @@ export class ExpiryWheel {
     if ((word(this.#memory, node, WORD_KEY) & FLAG_LATE) !== 0) return LATE_SLOT
     return Math.floor(expireAt(this.#memory, node) / SLOT_MS) % SLOTS
   }
-}
-
-/** True if the node is linked in a wheel. */
-export function expires(memory: Memory, node: number): boolean {
-  return (word(memory, node, WORD_KEY) & FLAG_EXPIRES) !== 0
 }

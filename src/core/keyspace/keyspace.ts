@@ -269,6 +269,11 @@ export class Keyspace {
     )
   }
 
+  /** True if the key's time has come. `now`: Unix ms. */
+  isExpired(node: number, now: number): boolean {
+    return expireAt(this.memory, node) <= now
+  }
+
   /** The first bucket at or after `from` that has keys, or -1. */
   nextBucket(from: number): number {
     for (let bucket = from; bucket < BUCKET_COUNT; bucket++) {

@@ -71,6 +71,8 @@ export class MapStore {
   length = 0
   /** When that field expires, Unix ms, or NO_EXPIRY. */
   expireAt = NO_EXPIRY
+  /** When the value that the last `set` replaced would have expired; 0 if there was none. */
+  replacedUntil = 0
 
   constructor(keyspace: Keyspace) {
     this.#keyspace = keyspace
@@ -129,12 +131,16 @@ export class MapStore {
     valueBytes: number,
     at: number,
   ): number {
+    this.replacedUntil = 0
     let map = node === 0 ? this.#make(bucket, hash, key, keyFrom, keyBytes) : node
     if (!isLargeMap(this.#memory, map)) {
       const isPackable = fieldBytes <= PACKED_BYTES_MAX && valueBytes <= PACKED_BYTES_MAX && at === NO_EXPIRY
       if (isPackable) {
         const found = this.#findPacked(map, field, fieldFrom, fieldBytes)
-        if (found >= 0) return this.#replacePacked(bucket, map, found, value, valueFrom, valueBytes)
+        if (found >= 0) {
+          this.replacedUntil = NO_EXPIRY
+          return this.#replacePacked(bucket, map, found, value, valueFrom, valueBytes)
+        }
         if (this.count(map) < PACKED_FIELDS_MAX) {
           return this.#appendPacked(bucket, map, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes)
         }
@@ -424,7 +430,8 @@ export class MapStore {
     const memory = this.#memory
     const found = this.#findField(map, field, fieldFrom, fieldBytes)
     if (found === 0) return this.#insertField(map, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
-    const isSameShape = expireAt(memory, found) === NO_EXPIRY && at === NO_EXPIRY
+    this.replacedUntil = expireAt(memory, found)
+    const isSameShape = this.replacedUntil === NO_EXPIRY && at === NO_EXPIRY
     if (isSameShape && memory.fitsExactly(found, headerBytes(0) + fieldBytes + valueBytes)) {
       setWord(memory, found, WORD_VALUE, valueBytes)
       copyBytes(pageBytes(memory, found), valueOffset(memory, found), value, valueFrom, valueBytes)

@@ -41,11 +41,11 @@ const SMALL_CLASS = makeSmallClasses()
 
 assert(CLASS_COUNT * 2 < CLASS_HUGE, 'class numbers fit a byte')
 
-/** Steps of 8 bytes to 128, then eight steps a doubling to 16 KB, then whole fractions of a page. */
+/** Steps of 8 bytes to 256, then eight steps a doubling to 16 KB, then whole fractions of a page. */
 function makeClassSizes(): readonly number[] {
   const sizes: number[] = []
-  for (let size = 16; size <= 128; size += 8) sizes.push(size)
-  for (let base = 128; base < 16_384; base *= 2) {
+  for (let size = 16; size <= 256; size += 8) sizes.push(size)
+  for (let base = 256; base < 16_384; base *= 2) {
     for (let step = 1; step <= 8; step++) sizes.push(base + (base / 8) * step)
   }
   for (const parts of [56, 48, 40, 32, 28, 24, 20, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2]) {
@@ -279,19 +279,19 @@ export class Memory {
     return this.#evacuating
   }
 
+  /** True if an extent can be emptied. A few frames are kept in hand, so that a store that breathes does not map and unmap all day. */
+  get canCompact(): boolean {
+    const frames = this.#extents.length * EXTENT_PAGES
+    return this.#extents.length > 1 && frames - this.pagesInUse - EXTENT_PAGES >= EXTENT_PAGES / 4
+  }
+
   /**
    * Moves one page out of the emptiest extent into a free frame of another, and drops the extent when it is empty.
    * Returns false when the extents are as full as they can be made.
    */
   compactExtents(): boolean {
-    let emptiest: Extent | null = null
-    let free = 0
-    for (const extent of this.#extents) {
-      free += EXTENT_PAGES - extent.used
-      if (!emptiest || extent.used < emptiest.used) emptiest = extent
-    }
-    // Keep a few frames in hand, so that a store that breathes does not map and unmap all day.
-    if (!emptiest || free - EXTENT_PAGES < EXTENT_PAGES / 4 || this.#extents.length < 2) return false
+    if (!this.canCompact) return false
+    const emptiest = this.#extents.reduce((a, b) => (b.used < a.used ? b : a))
     const from = emptiest.pages.findIndex((page) => page >= 0)
     if (from < 0) {
       this.#dropExtent(emptiest)
@@ -365,6 +365,8 @@ export class Memory {
   }
 
   #clearPage(page: number): void {
+    // Its number may be given out again: the page that gets it is not being emptied.
+    if (page === this.#evacuating) this.#evacuating = -1
     this.#class[page] = CLASS_NONE
     this.words[page] = EMPTY_WORDS
     this.bytes[page] = EMPTY_BYTES

@@ -1,0 +1,98 @@
+import {Flags} from '@oclif/core'
+import {formatAddress} from '../../src/base/address.ts'
+import {BaseCommand} from '../../src/cli/base-command.ts'
+import {demoLines, startDemo, type Demo} from '../../src/cli/demo.ts'
+import {isPortFree} from '../../src/cli/free-port.ts'
+import {outliveReader} from '../../src/cli/pipe.ts'
+import {prose} from '../../src/cli/prose.ts'
+import {selfCommand} from '../../src/cli/shell.ts'
+import {renderTable} from '../../src/cli/table.ts'
+import {formatCount} from '../../src/cli/units.ts'
+import {DEFAULT_PORT, BUCKET_COUNT} from '../../src/constants.ts'
+
+export default class ClusterDemo extends BaseCommand {
+  static override summary = 'Start a throw-away cluster to play with.'
+  static override description = prose`
+    Starts a node as a child process, waits until clients can use it, shows three lines to paste into another terminal,
+    and stays until Ctrl-C. Its data lives in memory and goes with it.
+
+    With --detach it returns at once and the node goes on; stop it with kv node stop.
+  `
+  static override examples = [
+    '<%= config.bin %> cluster demo',
+    {description: 'In a script:', command: '<%= config.bin %> cluster demo --detach --json'},
+  ]
+  static override flags = {
+    port: Flags.integer({
+      min: 1,
+      max: 65_535,
+      description: `Port to use; without it ${DEFAULT_PORT}, or a free one if that is taken.`,
+    }),
+    detach: Flags.boolean({char: 'd', description: 'Return at once and leave it running.'}),
+  }
+
+  async run(): Promise<unknown> {
+    const {flags} = await this.parse(ClusterDemo)
+    const port = flags.port ?? ((await isPortFree(DEFAULT_PORT)) ? DEFAULT_PORT : 0)
+    const demo = await startDemo({port, isDetached: flags.detach})
+    const self = selfCommand()
+    const lines = demoLines(demo.nodes[0]!.address, self)
+    if (flags.detach) {
+      this.#show(demo, lines)
+      const stop = `${self} node stop ${formatAddress(demo.nodes[0]!.address)} --yes`
+      this.print(`It goes on without this terminal; its log is ${demo.logFile}. To end it:\n\n  ${stop}\n`)
+      return {...demoJson(demo, lines), logFile: demo.logFile}
+    }
+    if (this.jsonEnabled()) this.logJson(demoJson(demo, lines))
+    this.#show(demo, lines)
+    this.print('Ctrl-C ends it and leaves nothing behind.')
+    await this.#stay(demo)
+    return undefined
+  }
+
+  #show(demo: Demo, lines: readonly string[]): void {
+    const count = demo.nodes.length === 1 ? 'One node' : `${demo.nodes.length} nodes`
+    const time = (demo.readyMs / 1000).toFixed(1)
+    this.print(`\n${this.style.bold(`${count}, all yours`)}, and ready after ${time} s.\n`)
+    const rows = demo.nodes.map((node) => [
+      node.name,
+      this.style.green(formatAddress(node.address)),
+      node.nodeId.slice(0, 8),
+      `${formatCount(node.bucketCount)} of ${formatCount(BUCKET_COUNT)}`,
+      String(node.pid),
+    ])
+    const titles = ['NODE', 'ADDRESS', 'ID', 'BUCKETS', 'PID'].map((title) => ({title}))
+    this.print(indent(renderTable(titles, rows, this.style.bold)))
+    this.print(`\nSay hello from another terminal, in any of three languages:\n`)
+    this.print(`${indent(lines.join('\n'))}\n`)
+  }
+
+  /** Until the nodes have ended, because we were told to or by themselves. */
+  async #stay(demo: Demo): Promise<void> {
+    outliveReader()
+    let isStopping = false
+    const stop = (): void => {
+      if (!isStopping && process.stderr.isTTY) this.note('\nStopping...')
+      isStopping = true
+      demo.stop()
+    }
+    process.on('SIGINT', stop).on('SIGTERM', stop)
+    const exitCode = await demo.ended
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+    process.exitCode = exitCode
+    if (isStopping && exitCode === 0) this.print('Gone. Thank you for looking.')
+    else
+      this.note(
+        `${this.errorStyle.red('kv:')} The node ended ${isStopping ? 'badly' : 'by itself'} (exit code ${exitCode}).`,
+      )
+  }
+}
+
+function demoJson(demo: Demo, lines: readonly string[]): {nodes: unknown; readyMs: number; try: readonly string[]} {
+  const nodes = demo.nodes.map((node) => ({...node, address: formatAddress(node.address)}))
+  return {nodes, readyMs: demo.readyMs, try: lines}
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ')
+}

@@ -1,0 +1,58 @@
+/** Sizes, times and counts as people type them. Each returns undefined for anything that is not one. */
+
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1_000,
+  kb: 1_024,
+  kib: 1_024,
+  m: 1_000_000,
+  mb: 1_024 ** 2,
+  mib: 1_024 ** 2,
+  g: 1_000_000_000,
+  gb: 1_024 ** 3,
+  gib: 1_024 ** 3,
+}
+const COUNT_UNITS: Readonly<Record<string, number>> = {'': 1, k: 1_000, m: 1_000_000, g: 1_000_000_000}
+const TIME_UNITS: Readonly<Record<string, number>> = {'': 1_000, ms: 1, s: 1_000, m: 60_000, h: 3_600_000}
+
+/** `512mb`, `2gb`, `1k`, `1048576`; units as in redis.conf: `kb` is 1024 and `k` is 1000. Whole bytes. */
+export function parseBytes(text: string): number | undefined {
+  return parseAmount(text, BYTE_UNITS)
+}
+
+/** `100`, `100k`, `1.5m`. A whole number. */
+export function parseCount(text: string): number | undefined {
+  return parseAmount(text, COUNT_UNITS)
+}
+
+/** `5`, `5s`, `250ms`, `2m`, `1h`; a bare number is seconds. Whole milliseconds. */
+export function parseDurationMs(text: string): number | undefined {
+  return parseAmount(text, TIME_UNITS)
+}
+
+function parseAmount(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
+  const unit = match && Object.hasOwn(units, match[2]!.toLowerCase()) ? units[match[2]!.toLowerCase()] : undefined
+  if (!match || unit === undefined) return undefined
+  const amount = Math.round(Number(match[1]) * unit)
+  return Number.isSafeInteger(amount) ? amount : undefined
+}
+
+/** `1.4 GB`, `512 B`: three digits that matter. */
+export function formatBytes(bytes: number): string {
+  const names = ['B', 'KB', 'MB', 'GB', 'TB']
+  let value = bytes
+  let step = 0
+  while (value >= 1_024 && step < names.length - 1) {
+    value /= 1_024
+    step++
+  }
+  const digits = step === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2
+  return `${value.toFixed(digits)} ${names[step]}`
+}
+
+/** `12,345`. */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US')
+}
