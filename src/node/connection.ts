@@ -58,6 +58,8 @@ export class Connection implements Recipient {
   #replyStart = 0
   #isClosed = false
   #isEnding = false
+  /** It will end in a moment, and executes nothing more. */
+  #isKilled = false
   #lingerTimer: NodeJS.Timeout | null = null
   /** The request that was executed last in this turn. */
   #lastRequest: Request | null = null
@@ -90,7 +92,7 @@ export class Connection implements Recipient {
 
   /** Bytes came. `bytes` is shared: what is kept is copied. Returns false to stop reading for now. */
   receive(bytes: Buffer, length: number): boolean {
-    if (this.#isEnding) return true
+    if (this.#isEnding || this.#isKilled) return true
     this.#pool.bytesIn += length
     if (this.#isWaiting) {
       this.#backlog.push(Buffer.from(bytes.subarray(0, length)))
@@ -166,6 +168,17 @@ export class Connection implements Recipient {
     // Read on, to see the client's end; what it still says is for nobody.
     this.socket.resume()
     this.#linger(this.socket.writableLength)
+  }
+
+  /**
+   * Ends it soon, whatever it asks until then: CLIENT KILL. Not at once, since another connection's replies may be half written
+   * in the turn's buffer.
+   */
+  kill(): void {
+    this.#isKilled = true
+    this.#parkedRequest = null
+    this.#backlog = []
+    setImmediate(() => this.end())
   }
 
   /** Cuts the connection once the socket makes no progress any more: all is sent, or the client reads nothing. */

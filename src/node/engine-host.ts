@@ -99,7 +99,7 @@ export class EngineHost implements Host {
   }
 
   close(session: Session): void {
-    this.#live.server.find(session)?.end()
+    this.#live.server.find(session)?.kill()
   }
 
   facts(): HostFacts {

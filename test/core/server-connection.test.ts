@@ -236,21 +236,19 @@ describe('CLIENT LIST, INFO, KILL', () => {
     const [me, two, three, four] = [stage.connect(), stage.connect(), stage.connect(), stage.connect()]
     const closed = (): number[] =>
       [...stage.clients.values()].filter((one) => one.isClosed).map((one) => one.session.id)
-    expect(me!.call('CLIENT', 'KILL', '1.2.3.4:5')).toBe('-ERR No such client')
-    expect(me!.call('CLIENT', 'KILL', '10.0.0.2:5000')).toBe('OK')
+    expect(me.call('CLIENT', 'KILL', '1.2.3.4:5')).toBe('-ERR No such client')
+    expect(me.call('CLIENT', 'KILL', '10.0.0.2:5000')).toBe('OK')
     expect(closed()).toEqual([2])
-    expect(me!.call('CLIENT', 'KILL', 'ID', '3', 'ADDR', '10.0.0.4:5000')).toBe(0)
-    expect(me!.call('CLIENT', 'KILL', 'ID', '3', 'TYPE', 'normal', 'LADDR', '10.0.0.99:7379', 'USER', 'default')).toBe(
-      1,
-    )
+    expect(me.call('CLIENT', 'KILL', 'ID', '3', 'ADDR', '10.0.0.4:5000')).toBe(0)
+    expect(me.call('CLIENT', 'KILL', 'ID', '3', 'TYPE', 'normal', 'LADDR', '10.0.0.99:7379', 'USER', 'default')).toBe(1)
     expect(closed()).toEqual([2, 3])
-    expect(me!.call('CLIENT', 'KILL', 'TYPE', 'pubsub')).toBe(0)
-    stage.disconnect(two!)
-    stage.disconnect(three!)
-    expect(me!.call('CLIENT', 'KILL', 'TYPE', 'normal')).toBe(1)
-    expect([me!.isClosed, four!.isClosed]).toEqual([false, true])
-    expect(me!.call('CLIENT', 'KILL', 'SKIPME', 'no', 'ID', '1')).toBe(1)
-    expect(me!.isClosed).toBe(true)
+    expect(me.call('CLIENT', 'KILL', 'TYPE', 'pubsub')).toBe(0)
+    stage.disconnect(two)
+    stage.disconnect(three)
+    expect(me.call('CLIENT', 'KILL', 'TYPE', 'normal')).toBe(1)
+    expect([me.isClosed, four.isClosed]).toEqual([false, true])
+    expect(me.call('CLIENT', 'KILL', 'SKIPME', 'no', 'ID', '1')).toBe(1)
+    expect(me.isClosed).toBe(true)
   })
 
   it('KILL with a filter that is no filter kills nobody', () => {

@@ -224,9 +224,9 @@ describe('jobs', () => {
     const [first, second, waiting] = [stage.connect(), stage.connect(), stage.connect()]
     const log: string[] = []
     const {engine} = stage
-    engine.parking.start(first!.session, makeJob(bucketOf('k'), 2, log, 'one'))
-    engine.parking.start(second!.session, makeJob(-1, 1, log, 'two'))
-    expect(waiting!.send('SET', 'k', 'v')).toBe(PARKED)
+    engine.parking.start(first.session, makeJob(bucketOf('k'), 2, log, 'one'))
+    engine.parking.start(second.session, makeJob(-1, 1, log, 'two'))
+    expect(waiting.send('SET', 'k', 'v')).toBe(PARKED)
     expect(engine.hasWork).toBe(true)
     expect(engine.work(100)).toBe(true)
     expect(log).toEqual(['step one'])
@@ -234,20 +234,20 @@ describe('jobs', () => {
     stage.settle()
     expect(log).toEqual(['step one', 'step one', 'step two'])
     expect(stage.asked).toEqual(['complete 1', 'complete 2'])
-    expect([first!.replies(), second!.replies(), waiting!.replies()]).toEqual([['one'], ['two'], ['OK']])
+    expect([first.replies(), second.replies(), waiting.replies()]).toEqual([['one'], ['two'], ['OK']])
   })
 
   it('end without an answer if their client has left', () => {
     const stage = new Stage()
     const [gone, other] = [stage.connect(), stage.connect()]
     const log: string[] = []
-    stage.engine.parking.start(gone!.session, makeJob(bucketOf('k'), 2, log, 'one'))
-    other!.send('SET', 'k', 'v')
-    stage.disconnect(gone!)
+    stage.engine.parking.start(gone.session, makeJob(bucketOf('k'), 2, log, 'one'))
+    other.send('SET', 'k', 'v')
+    stage.disconnect(gone)
     while (stage.engine.work(10));
     stage.settle()
     expect(stage.asked).toEqual([])
-    expect(other!.replies()).toEqual(['OK'])
+    expect(other.replies()).toEqual(['OK'])
   })
 })
 
