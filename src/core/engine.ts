@@ -248,7 +248,10 @@ export class Engine {
       context.bucket = -1
       if (this.pause.isOn && this.#isPaused(context, command)) return
     }
-    if ((command.bits & IS_DENY_OOM) !== 0 && this.eviction.isOver && !this.eviction.makeRoom()) {
+    // What is queued takes memory too, whatever it is.
+    const takesMemory =
+      (command.bits & IS_DENY_OOM) !== 0 || (session.inTransaction && (command.bits & IS_TRANSACTION_CONTROL) === 0)
+    if (takesMemory && this.eviction.isOver && !this.eviction.makeRoom()) {
       command.rejectedCalls++
       return this.#reject(context, ERR_OUT_OF_MEMORY)
     }

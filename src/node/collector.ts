@@ -14,16 +14,23 @@ export class Collector {
   readonly #memory: Memory
   #collect: (() => void) | null = null
   #lastAt = 0
+  #noted = 0
 
   constructor(memory: Memory) {
     this.#memory = memory
   }
 
+  /** So many bytes of buffers were let go elsewhere: replies that a client never read. */
+  noteDropped(bytes: number): void {
+    this.#noted += bytes
+  }
+
   /** Collects if it is worth it. `now`: ms. */
   tick(now: number): void {
-    if (this.#memory.droppedBytes < DROPPED_BYTES_MIN || now - this.#lastAt < INTERVAL_MS) return
+    if (this.#memory.droppedBytes + this.#noted < DROPPED_BYTES_MIN || now - this.#lastAt < INTERVAL_MS) return
     this.#lastAt = now
     this.#memory.takeDroppedBytes()
+    this.#noted = 0
     this.#collect ??= exposeCollector()
     this.#collect()
   }

@@ -32,6 +32,8 @@ export class ClientServer implements ConnectionPool {
   received = 0
   rejected = 0
   maxClients: number
+  /** Told how many bytes of unread replies went with a connection. */
+  onDropped: ((bytes: number) => void) | null = null
   /** Clients that were silent for so long are closed; 0 = never. */
   idleTimeoutS: number
 
@@ -126,6 +128,7 @@ export class ClientServer implements ConnectionPool {
 
   closed(connection: Connection): void {
     this.connections.delete(connection.session.id)
+    this.onDropped?.(connection.unreadBytes)
   }
 
   #accept(accepted: Socket): void {
