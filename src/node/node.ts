@@ -41,7 +41,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
   const loaded = (await saver?.load()) ?? null
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
-  const ticker = new Ticker(engine, new Collector(engine.keyspace.memory))
+  const ticker = new Ticker(engine, new Collector([engine.keyspace.memory, server]))
   const shutdown = makeShutdown(options, log, {engine, server, ticker, saver, dataDir, host})
   host.connect({
     server,

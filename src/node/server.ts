@@ -29,6 +29,7 @@ export class ClientServer implements ConnectionPool {
   readonly connections = new Map<number, Connection>()
   bytesIn = 0
   bytesOut = 0
+  droppedBytes = 0
   received = 0
   rejected = 0
   maxClients: number
@@ -118,6 +119,12 @@ export class ClientServer implements ConnectionPool {
       const {session} = connection
       if (session.activeAt < limit && !connection.isWaiting && !session.isMonitor) connection.end()
     }
+  }
+
+  takeDroppedBytes(): number {
+    const bytes = this.droppedBytes
+    this.droppedBytes = 0
+    return bytes
   }
 
   find(session: Session): Connection | undefined {
