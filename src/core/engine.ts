@@ -248,10 +248,7 @@ export class Engine {
       context.bucket = -1
       if (this.pause.isOn && this.#isPaused(context, command)) return
     }
-    // What is queued takes memory too, whatever it is.
-    const takesMemory =
-      (command.bits & IS_DENY_OOM) !== 0 || (session.inTransaction && (command.bits & IS_TRANSACTION_CONTROL) === 0)
-    if (takesMemory && this.eviction.isOver && !this.eviction.makeRoom()) {
+    if (this.eviction.isOver && this.#needsMemory(command, session) && !this.eviction.makeRoom()) {
       command.rejectedCalls++
       return this.#reject(context, ERR_OUT_OF_MEMORY)
     }
@@ -261,6 +258,11 @@ export class Engine {
       return queueCommand(context, command)
     }
     this.#run(context, command)
+  }
+
+  /** Commands that are marked so, and those that are only queued: a queue takes memory, too. */
+  #needsMemory({bits}: Command, session: Session): boolean {
+    return (bits & IS_DENY_OOM) !== 0 || (session.inTransaction && (bits & IS_TRANSACTION_CONTROL) === 0)
   }
 
   /** Finds the bucket of the command's keys; false if it was answered or parked instead. */

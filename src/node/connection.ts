@@ -29,6 +29,8 @@ import type {Session} from '../core/session.ts'
 
 /** Replies of one chunk are handed over in pieces of about this size. */
 const REPLY_PIECE_BYTES = 256 * 1024
+/** A request's buffer that is worth a collection when it is let go. */
+const LARGE_BYTES = 1024 * 1024
 /** How long a connection that ended may go on without progress, ms. */
 const LINGER_MS = 2000
 
@@ -41,6 +43,8 @@ export interface ConnectionPool {
   readonly ends: number[]
   bytesIn: number
   bytesOut: number
+  /** Bytes of large buffers that were let go: see collector.ts. */
+  droppedBytes: number
   closed(connection: Connection): void
 }
 
@@ -71,7 +75,7 @@ export class Connection implements Recipient {
     this.#pool = pool
     this.session = session
     this.socket = socket
-    this.#sender = new Sender(socket)
+    this.#sender = new Sender(socket, (bytes) => (pool.droppedBytes += bytes))
     this.#decoder.isRestricted = !session.isAuthenticated
   }
 
@@ -199,6 +203,8 @@ export class Connection implements Recipient {
     this.#isClosed = true
     this.#backlog = []
     if (this.#lingerTimer) clearTimeout(this.#lingerTimer)
+    this.#sender.closed()
+    this.#pool.droppedBytes += this.#decoder.heldBytes
     this.#pool.engine.disconnect(this.session)
     this.#pool.closed(this)
   }
@@ -218,7 +224,10 @@ export class Connection implements Recipient {
     this.#handOver()
     const tookUs = (performance.now() - began) * 1000
     if (engine.slowlog.isSlow(tookUs) && engine.stats.commandsProcessed > this.#commandsBefore) this.#noteSlow(tookUs)
-    if (this.#lastRequest) trimRequest(this.#lastRequest)
+    if (this.#lastRequest) {
+      if (this.#lastRequest.buf.length > LARGE_BYTES) this.#pool.droppedBytes += this.#lastRequest.buf.length
+      trimRequest(this.#lastRequest)
+    }
   }
 
   #noteSlow(tookUs: number): void {

@@ -41,9 +41,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
   const loaded = (await saver?.load()) ?? null
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
-  const collector = new Collector(engine.keyspace.memory)
-  server.onDropped = (bytes) => collector.noteDropped(bytes)
-  const ticker = new Ticker(engine, collector)
+  const ticker = new Ticker(engine, new Collector([engine.keyspace.memory, server]))
   const shutdown = makeShutdown(options, log, {engine, server, ticker, saver, dataDir, host})
   host.connect({
     server,

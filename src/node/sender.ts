@@ -19,11 +19,14 @@ const CHUNK_BYTES_MAX = 256 * 1024
 export class Sender {
   readonly #socket: Socket
   readonly #outbox = new Outbox()
-  /** The stream has not taken all that it was given. */
-  #isBehind = false
+  /** Is told of buffers that were let go, bytes: until a collection they take room. */
+  readonly #dropped: (bytes: number) => void
+  /** Bytes that the stream was given and has not taken yet; 0 = it has all. */
+  #given = 0
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, dropped: (bytes: number) => void) {
     this.#socket = socket
+    this.#dropped = dropped
   }
 
   /** Bytes that the client has not read, as far as we know. */
@@ -33,7 +36,7 @@ export class Sender {
 
   /** Sends bytes; true if the socket goes on reading from them, so that they are no longer the caller's. */
   send(bytes: Buffer): boolean {
-    if (this.#isBehind) {
+    if (this.#given > 0) {
       this.#outbox.add(bytes)
       return false
     }
@@ -41,21 +44,29 @@ export class Sender {
     if (written === bytes.length) return false
     const rest = bytes.subarray(written)
     const isSmall = rest.length <= COPY_BYTES_MAX
-    this.#isBehind = true
+    this.#given = rest.length
     this.#socket.write(isSmall ? Buffer.from(rest) : rest, this.#taken)
     return !isSmall
   }
 
   /** Ends our side once all is sent. */
   end(): void {
+    this.#given += this.#outbox.bytes
     for (const chunk of this.#outbox.take()) this.#socket.write(chunk)
     this.#socket.end()
   }
 
+  /** The socket is gone, and with it what it was not able to send. */
+  closed(): void {
+    this.#dropped(this.#given + this.#outbox.bytes)
+    this.#outbox.take()
+  }
+
   readonly #taken = (error?: Error | null): void => {
-    this.#isBehind = false
-    if (error || this.#outbox.bytes === 0 || this.#socket.writableEnded) return
-    this.#isBehind = true
+    if (error || this.#socket.writableEnded) return
+    this.#dropped(this.#given)
+    this.#given = this.#outbox.bytes
+    if (this.#given === 0) return
     const chunks = this.#outbox.take()
     const last = chunks.pop()!
     for (const chunk of chunks) this.#socket.write(chunk)

@@ -29,11 +29,10 @@ export class ClientServer implements ConnectionPool {
   readonly connections = new Map<number, Connection>()
   bytesIn = 0
   bytesOut = 0
+  droppedBytes = 0
   received = 0
   rejected = 0
   maxClients: number
-  /** Told how many bytes of unread replies went with a connection. */
-  onDropped: ((bytes: number) => void) | null = null
   /** Clients that were silent for so long are closed; 0 = never. */
   idleTimeoutS: number
 
@@ -122,13 +121,18 @@ export class ClientServer implements ConnectionPool {
     }
   }
 
+  takeDroppedBytes(): number {
+    const bytes = this.droppedBytes
+    this.droppedBytes = 0
+    return bytes
+  }
+
   find(session: Session): Connection | undefined {
     return this.connections.get(session.id)
   }
 
   closed(connection: Connection): void {
     this.connections.delete(connection.session.id)
-    this.onDropped?.(connection.unreadBytes)
   }
 
   #accept(accepted: Socket): void {
