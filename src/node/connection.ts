@@ -104,6 +104,24 @@ export class Connection implements Recipient {
     this.#dispatch()
   }
 
+  /** Answers the request that was WAITING with these bytes, uncopied. */
+  completeWith(pieces: readonly Buffer[]): void {
+    if (this.#isClosed) return
+    // What other sessions are owed goes first: it must not wait for a slow reader here.
+    this.#pool.outbox.flush()
+    this.socket.cork()
+    for (const piece of pieces) {
+      this.#pool.bytesOut += piece.length
+      this.socket.write(piece)
+    }
+    this.socket.uncork()
+    if (this.socket.writableLength > UNREAD_REPLY_BYTES_MAX) {
+      this.session.closesAfterReply = true
+      return this.destroy()
+    }
+    this.complete(() => undefined)
+  }
+
   /** Sends an out-of-band message. */
   push(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return

@@ -29,6 +29,10 @@ export class TestHost implements Host {
     this.answers.set(session, write)
   }
 
+  completeWith(session: Session, pieces: readonly Buffer[]): void {
+    this.answers.set(session, (out) => pieces.forEach((piece) => out.raw(piece)))
+  }
+
   wake(session: Session): void {
     this.woken.push(session)
   }
@@ -150,7 +154,9 @@ export class TestEngine {
       const verdict = engine.execute(session, request, out)
       if (verdict === WAITING) return this.#await(session)
       if (verdict !== PARKED) return Buffer.from(out.buf.subarray(0, out.pos))
-      while (!host.woken.includes(session)) if (!engine.work(WORK_BUDGET)) throw new Error('parked for ever')
+      for (let isBusy = true; !host.woken.includes(session); isBusy = engine.work(WORK_BUDGET)) {
+        if (!isBusy) throw new Error('parked for ever')
+      }
       host.woken.splice(host.woken.indexOf(session), 1)
     }
     throw new Error('parked for ever')
