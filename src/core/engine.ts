@@ -40,7 +40,6 @@ import type {ReplyWriter} from '../resp/reply-writer.ts'
 import {REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT} from './session.ts'
 import type {Session} from './session.ts'
 
-/** Nodes of work that a job does before its session must wait. */
 const FIRST_STEP_BUDGET = 1000
 /** Share of background work that is not for jobs, while there are any. */
 const SHARE_OF_OTHERS = 0.25
@@ -82,6 +81,8 @@ export class Engine {
   /** Unix ms until which commands (or only writes) wait: CLIENT PAUSE. */
   pausedUntil = 0
   isPauseForWritesOnly = false
+  /** Nodes of work that a job does before its session must wait for the rest. */
+  firstStepBudget = FIRST_STEP_BUDGET
 
   readonly lookAhead: LookAhead
 
@@ -207,7 +208,7 @@ export class Engine {
    */
   startJob(context: Context, job: Job): void {
     const {session} = context
-    let left = session.inTransaction ? Infinity : FIRST_STEP_BUDGET
+    let left = session.inTransaction ? Infinity : this.firstStepBudget
     while (!job.isDone && left > 0) left = job.step(left)
     if (job.isDone) return job.reply(context.out)
     const isMuted = session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP

@@ -12,7 +12,6 @@ import type {Host, HostFacts} from '../../src/core/host.ts'
 import type {Reply} from '../support/resp-split.ts'
 
 export const START_MS = 1_800_000_000_000
-const WORK_BUDGET = 2000
 /** Background steps after which a test gives up waiting. */
 const STEPS_MAX = 100_000
 
@@ -104,6 +103,8 @@ export class TestEngine {
   readonly out = new ReplyWriter()
   readonly client: Client
   now = START_MS
+  /** Of each step of background work. */
+  workBudget = 2000
   #sessions = 0
 
   constructor(seed = 1) {
@@ -136,7 +137,7 @@ export class TestEngine {
 
   /** Does all background work there is. */
   settle(): void {
-    for (let step = 0; this.engine.work(WORK_BUDGET); step++)
+    for (let step = 0; this.engine.work(this.workBudget); step++)
       if (step > STEPS_MAX) throw new Error('it does not settle')
   }
 
@@ -154,7 +155,7 @@ export class TestEngine {
       const verdict = engine.execute(session, request, out)
       if (verdict === WAITING) return this.#await(session)
       if (verdict !== PARKED) return Buffer.from(out.buf.subarray(0, out.pos))
-      for (let isBusy = true; !host.woken.includes(session); isBusy = engine.work(WORK_BUDGET)) {
+      for (let isBusy = true; !host.woken.includes(session); isBusy = engine.work(this.workBudget)) {
         if (!isBusy) throw new Error('parked for ever')
       }
       host.woken.splice(host.woken.indexOf(session), 1)
@@ -166,7 +167,7 @@ export class TestEngine {
     const {engine, host, out} = this
     for (let step = 0; !host.answers.has(session); step++) {
       if (step > STEPS_MAX) throw new Error('no answer')
-      engine.work(WORK_BUDGET)
+      engine.work(this.workBudget)
     }
     out.clear()
     out.proto = session.proto
@@ -185,7 +186,12 @@ export function encode(args: readonly Argument[]): Buffer {
   return Buffer.concat(parts)
 }
 
-function decode(bytes: Buffer): RequestDecoder['request'] {
+/** A request as the decoder gives it. */
+export function request(...args: Argument[]): Request {
+  return decode(encode(args))
+}
+
+function decode(bytes: Buffer): Request {
   const decoder = new RequestDecoder()
   if (decoder.next(bytes, 0, bytes.length) !== COMPLETE) throw new Error(`bad request: ${decoder.error}`)
   return decoder.request
