@@ -10,7 +10,7 @@ const PIECE_BYTES = 60 * 1024
 export class LongReply {
   /** Where the elements are written. */
   readonly out = new ReplyWriter()
-  #pieces: Buffer[] = []
+  readonly #pieces: Buffer[] = []
 
   constructor(proto: 2 | 3) {
     this.out.proto = proto
