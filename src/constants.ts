@@ -27,8 +27,12 @@ export const BULK_BYTES_MAX = 512 * 1024 * 1024
 export const INLINE_BYTES_MAX = 64 * 1024
 /** Bytes of one not yet complete request that a connection may hold. Redis: client-query-buffer-limit, 1 GB. */
 export const REQUEST_BYTES_MAX = 1024 * 1024 * 1024
-/** Reply bytes that a client has not read; past it the connection is closed. */
+/** What the commands of one transaction may take until EXEC, about. */
+export const TRANSACTION_BYTES_MAX = 1024 * 1024 * 1024
+/** Reply bytes that a client has not read; who is further behind and asks for more loses the connection. */
 export const UNREAD_REPLY_BYTES_MAX = 512 * 1024 * 1024
+/** One reply, or what a pipeline adds to it before it is sent; a command whose reply would be larger loses the connection. A client holds no more either. */
+export const REPLY_BYTES_MAX = 1024 * 1024 * 1024
 /** A key or the name of a map's field: its length is kept in 24 bits. */
 export const KEY_BYTES_MAX = 16 * 1024 * 1024 - 1
 /** A string value or the value of a map's field. */
@@ -38,8 +42,6 @@ export const VALUE_BYTES_MAX = BULK_BYTES_MAX
 export const REPLY_DEPTH_MAX = 32
 /** Elements of one aggregate in a reply. */
 export const REPLY_ITEMS_MAX = 2 ** 31
-/** Bytes of one not yet complete reply that a client holds. */
-export const REPLY_BYTES_MAX = 1024 * 1024 * 1024
 /** A client gives up on a TCP connection that is not there after this. */
 export const CLIENT_CONNECT_TIMEOUT_MS = 2_000
 /** A client gives up on a reply after this. */

@@ -10,7 +10,7 @@
  */
 import {keyBucket} from '../base/crc16.ts'
 import {Prng} from '../base/prng.ts'
-import {Context, DONE, ERR_OOM, PARKED, WAITING} from './command/context.ts'
+import {Context, DONE, ERR_OUT_OF_MEMORY, PARKED, WAITING} from './command/context.ts'
 import {
   IS_ADMIN,
   IS_DENY_OOM,
@@ -28,7 +28,10 @@ import {Expiry} from './expiry.ts'
 import {Keyspace} from './keyspace/keyspace.ts'
 import {LookAhead} from './look-ahead.ts'
 import {MapStore} from './keyspace/map-store.ts'
+import {monitorLine} from './monitor.ts'
 import {Parking} from './parking.ts'
+import {Pause, REFUSE, RUN} from './pause.ts'
+import {Slowlog} from './slowlog.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
 import {unknownCommand, unknownSubcommand} from './command/unknown.ts'
 import {Defrag} from './keyspace/defrag.ts'
@@ -71,6 +74,8 @@ export class Engine {
   readonly expiry: Expiry
   readonly defrag: Defrag
   readonly parking: Parking
+  readonly pause = new Pause()
+  readonly slowlog = new Slowlog()
   readonly random: Prng
   readonly table = new CommandTable(ALL_COMMANDS)
   readonly stats: EngineStats = {commandsProcessed: 0, keyspaceHits: 0, keyspaceMisses: 0, errorReplies: 0}
@@ -78,9 +83,6 @@ export class Engine {
   readonly monitors = new Set<Session>()
   /** Password that AUTH wants, or '' for none. */
   password = ''
-  /** Unix ms until which commands (or only writes) wait: CLIENT PAUSE. */
-  pausedUntil = 0
-  isPauseForWritesOnly = false
   /** Nodes of work that a job does before its session must wait for the rest. */
   firstStepBudget = FIRST_STEP_BUDGET
 
@@ -138,7 +140,7 @@ export class Engine {
       return PARKED
     }
     session.activeAt = context.now
-    if (session.replyMode !== REPLY_ON) this.#muteReply(session, out, start)
+    if (session.replyMode !== REPLY_ON) this.#muteReply(context, start)
     return context.verdict
   }
 
@@ -167,7 +169,7 @@ export class Engine {
   /** Periodic: what the clock makes due. The driver calls it about ten times a second. */
   tick(unixMs: number): void {
     this.setTime(unixMs)
-    if (this.pausedUntil !== 0 && unixMs >= this.pausedUntil) this.unpause()
+    if (this.pause.tick(unixMs)) this.parking.wakePaused()
     if (this.eviction.isOver) this.eviction.makeRoom()
     this.defrag.plan()
     if (this.hasWork) this.host.requestWork()
@@ -211,9 +213,8 @@ export class Engine {
     let left = session.inTransaction ? Infinity : this.firstStepBudget
     while (!job.isDone && left > 0) left = job.step(left)
     if (job.isDone) return job.reply(context.out)
-    const isMuted = session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP
     context.verdict = WAITING
-    this.parking.start(session, job, isMuted)
+    this.parking.start(session, job)
     this.host.requestWork()
   }
 
@@ -242,14 +243,16 @@ export class Engine {
     return keyBucket(request.buf, request.off[i]!, request.len[i]!)
   }
 
-  /** Data commands (or writes only) wait until `until`, Unix ms. */
-  pause(until: number, isForWritesOnly: boolean): void {
-    this.pausedUntil = until
-    this.isPauseForWritesOnly = isForWritesOnly
+  /** CLIENT UNPAUSE: what waits runs, unless a stop holds it. */
+  unpause(): void {
+    this.pause.end()
+    this.parking.wakePaused()
   }
 
-  unpause(): void {
-    this.pausedUntil = 0
+  /** Writes are not held any more: the node goes on (`isStopping` false), or they are refused, since it is about to be gone. */
+  release(isStopping: boolean): void {
+    if (isStopping) this.pause.refuse()
+    else this.pause.release()
     this.parking.wakePaused()
   }
 
@@ -274,19 +277,23 @@ export class Engine {
       if (!this.#route(context, command)) return
     } else {
       context.bucket = -1
-      if (this.pausedUntil !== 0 && this.#parkIfPaused(context, command)) return
+      if (this.pause.isOn && this.#isPaused(context, command)) return
     }
-    if ((command.bits & IS_DENY_OOM) !== 0 && this.eviction.isOver && !this.eviction.makeRoom()) {
+    if (this.eviction.isOver && this.#needsMemory(command, session) && !this.eviction.makeRoom()) {
       command.rejectedCalls++
-      return this.#reject(context, ERR_OOM)
+      return this.#reject(context, ERR_OUT_OF_MEMORY)
     }
     if (session.inTransaction && (command.bits & IS_TRANSACTION_CONTROL) === 0) {
       if ((command.bits & IS_NO_MULTI) !== 0)
         return this.#reject(context, 'ERR Command not allowed inside a transaction')
       return queueCommand(context, command)
     }
-    if (this.monitors.size > 0 && (command.bits & (IS_SKIP_MONITOR | IS_ADMIN)) === 0) this.#feedMonitors(context)
     this.#run(context, command)
+  }
+
+  /** Commands that are marked so, and those that are only queued: a queue takes memory, too. */
+  #needsMemory({bits}: Command, session: Session): boolean {
+    return (bits & IS_DENY_OOM) !== 0 || (session.inTransaction && (bits & IS_TRANSACTION_CONTROL) === 0)
   }
 
   /** Finds the bucket of the command's keys; false if it was answered or parked instead. */
@@ -312,15 +319,18 @@ export class Engine {
       context.verdict = PARKED
       return false
     }
-    return this.pausedUntil === 0 || !this.#parkIfPaused(context, command)
+    return !this.pause.isOn || !this.#isPaused(context, command)
   }
 
-  #parkIfPaused(context: Context, command: Command): boolean {
-    if ((command.bits & IS_ADMIN) !== 0 || context.session.inTransaction) return false
-    if (command.firstKey === 0 && command.spec.name !== 'exec') return false
-    if (this.isPauseForWritesOnly && (command.bits & IS_WRITE) === 0 && command.spec.name !== 'exec') return false
-    this.parking.waitForUnpause(context.session)
-    context.verdict = PARKED
+  /** True if the command waits for the end of a pause, or was refused instead. */
+  #isPaused(context: Context, command: Command): boolean {
+    const verdict = this.pause.verdict(command, context.session)
+    if (verdict === RUN) return false
+    if (verdict === REFUSE) this.#reject(context, 'CLUSTERDOWN The cluster is down')
+    else {
+      this.parking.waitForUnpause(context.session)
+      context.verdict = PARKED
+    }
     return true
   }
 
@@ -331,10 +341,17 @@ export class Engine {
     command.calls++
     this.stats.commandsProcessed++
     command.run!(context)
+    if (context.verdict === PARKED) {
+      // It waits for a parked bucket, and comes again.
+      command.calls--
+      this.stats.commandsProcessed--
+      return
+    }
     if (context.hasFailed) {
       command.failedCalls++
       this.stats.errorReplies++
     }
+    if (this.monitors.size > 0 && (command.bits & (IS_SKIP_MONITOR | IS_ADMIN)) === 0) this.#feedMonitors(context)
   }
 
   /** Answers with an error before anything was applied; a transaction that was being queued is spoilt. */
@@ -344,8 +361,10 @@ export class Engine {
     context.out.error(error)
   }
 
-  #muteReply(session: Session, out: ReplyWriter, start: number): void {
-    if (session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP) out.rewind(start)
+  #muteReply({session, out, verdict}: Context, start: number): void {
+    const isMuted = session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP
+    session.isAnswerMuted = isMuted && verdict === WAITING
+    if (isMuted) out.rewind(start)
     if (session.replyMode === REPLY_SKIP) session.replyMode = REPLY_ON
     else if (session.replyMode === REPLY_SKIP_NEXT) {
       out.rewind(start)
@@ -354,21 +373,7 @@ export class Engine {
   }
 
   #feedMonitors(context: Context): void {
-    const {request, session} = context
-    const words: string[] = []
-    for (let i = 0; i < request.argc; i++) words.push(quoteForMonitor(request.buf, request.off[i]!, request.len[i]!))
-    const line = `${(context.now / 1000).toFixed(6)} [0 ${session.address}] ${words.join(' ')}`
+    const line = monitorLine(context.now, context.session.address, context.request)
     for (const monitor of this.monitors) this.host.push(monitor, (out) => out.simple(line))
   }
-}
-
-function quoteForMonitor(bytes: Buffer, from: number, length: number): string {
-  let text = '"'
-  for (let i = from; i < from + length; i++) {
-    const byte = bytes[i]!
-    if (byte === 34 || byte === 92) text += `\\${String.fromCharCode(byte)}`
-    else if (byte >= 32 && byte < 127) text += String.fromCharCode(byte)
-    else text += `\\x${byte.toString(16).padStart(2, '0')}`
-  }
-  return `${text}"`
 }

@@ -8,6 +8,8 @@ import type {Session} from './session.ts'
 /** Facts of the running process that INFO reports and the engine cannot know. Bytes, ms, counts. */
 export interface HostFacts {
   readonly processId: number
+  /** 40 hex digits, others at each start. */
+  readonly runId: string
   readonly host: string
   readonly port: number
   readonly peerPort: number
@@ -50,8 +52,8 @@ export interface Host {
   push(session: Session, write: (out: ReplyWriter) => void): void
   /** There is work for `Engine.work` beyond what ticks do. */
   requestWork(): void
-  /** Begins the orderly stop; the node answers the session only if it refuses. */
-  shutdown(session: Session, options: ShutdownOptions): void
+  /** Begins the orderly stop; returns an error text if it cannot. Later the session is answered only if the stop fails. */
+  shutdown(session: Session, options: ShutdownOptions): string | null
   /** Starts a save; `session` is completed when it ends, or answered at once for a background one. Returns an error text if it cannot start. */
   save(session: Session | null, isBackground: boolean): string | null
   sessions(): Iterable<Session>

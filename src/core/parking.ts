@@ -20,14 +20,13 @@ export interface Job {
   step(budget: number): number
   /** Writes the reply, when it is done. */
   reply(out: ReplyWriter): void
-  /** A reply too large for `reply`, in pieces; empty if it is not. */
-  pieces(): readonly Buffer[]
+  /** A reply too large for `reply`, in pieces; empty if it is not. Null: too large for any client, who loses the connection. */
+  pieces(): readonly Buffer[] | null
 }
 
 interface Running {
-  /** Null if nobody waits for the reply: the client left, or asked for none. */
+  /** Null if the client left. */
   session: Session | null
-  readonly isMuted: boolean
   readonly job: Job
 }
 
@@ -54,6 +53,13 @@ export class Parking {
 
   get hasJobs(): boolean {
     return this.#jobs.length > 0
+  }
+
+  /** Sessions whose request waits. */
+  get waitingCount(): number {
+    let count = this.#paused.length + this.#jobs.length
+    for (const sessions of this.#waiting.values()) count += sessions.length
+    return count
   }
 
   park(bucket: number): void {
@@ -83,10 +89,10 @@ export class Parking {
     for (const session of this.#paused.splice(0)) this.#host.wake(session)
   }
 
-  /** The session waits for the job's reply, which is not sent if `isMuted`. */
-  start(session: Session, job: Job, isMuted: boolean): void {
+  /** The session waits for the job's reply. */
+  start(session: Session, job: Job): void {
     if (job.bucket >= 0) this.park(job.bucket)
-    this.#jobs.push({session, isMuted, job})
+    this.#jobs.push({session, job})
   }
 
   /** Steps the oldest job; returns what is left of the budget. */
@@ -113,11 +119,16 @@ export class Parking {
 
   #end(running: Running): void {
     this.#jobs = this.#jobs.filter((other) => other !== running)
-    const {session, isMuted, job} = running
-    if (session && isMuted) this.#host.complete(session, () => undefined)
-    else if (session && job.pieces().length > 0) this.#host.completeWith(session, job.pieces())
-    else if (session) this.#host.complete(session, (out) => job.reply(out))
+    const {session, job} = running
+    if (session) this.#answer(session, job)
     if (job.bucket >= 0) this.unpark(job.bucket)
+  }
+
+  #answer(session: Session, job: Job): void {
+    const pieces = job.pieces()
+    if (pieces === null) this.#host.close(session)
+    else if (pieces.length > 0) this.#host.completeWith(session, pieces)
+    else this.#host.complete(session, (out) => job.reply(out))
   }
 }
 

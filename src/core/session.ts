@@ -38,6 +38,8 @@ export class Session implements Watcher {
   libraryVersion = ''
   lastCommand = 'NULL'
   replyMode = REPLY_ON
+  /** The request that is answered later (WAITING) fell under CLIENT REPLY OFF or SKIP: its answer is not sent. */
+  isAnswerMuted = false
   isReadonly = false
   isNoEvict = false
   isNoTouch = false
@@ -52,6 +54,8 @@ export class Session implements Watcher {
   /** A command could not be queued: EXEC will refuse. */
   isTransactionBad = false
   queue: QueuedCommand[] = []
+  /** About what the queue takes. */
+  queuedBytes = 0
   /** Bucket of the queued keys, NO_BUCKET or MANY_BUCKETS. */
   transactionBucket = NO_BUCKET
 

@@ -1,38 +1,50 @@
 /**
  * One client connection: bytes in, requests to the engine, reply bytes out.
  *
- *   chunk -> decoder -> engine.execute -> outbox -> one write a turn
+ *   chunk -> decoder -> engine.execute -> the turn's replies -> one write a turn
  *
- * All connections read into one buffer and reply through one outbox: both are used up within the turn of the
+ * All connections read into one buffer and reply into one (turn.ts): both are used up within the turn of the
  * loop. Only what must outlive the turn is kept by the connection: an incomplete request (in the decoder), input that came
- * while a request waits (`#backlog`), and replies that the socket did not take at once (in the socket, bounded).
+ * while a request waits (`#backlog`), and replies that the socket did not take at once (in `#sender`, bounded).
+ *
+ * A connection ends in one of two ways: `destroy` cuts it, `end` sends what is owed first. A client that has all of that
+ * and does not close its side is cut a little later, and so is one that reads no more.
  *
  * Hot path: measured by `npm run bench`.
  */
-import {writeSync} from 'node:fs'
 import type {Socket} from 'node:net'
-import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {UNREAD_REPLY_BYTES_MAX} from '../constants.ts'
 import {DONE, PARKED, WAITING} from '../core/command/context.ts'
+import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
+import {shownArguments} from '../core/slowlog.ts'
+import {withoutSecrets} from '../core/monitor.ts'
 import {BAD, COMPLETE, NEED_MORE, RequestDecoder, copyRequest, trimRequest} from '../resp/request-decoder.ts'
+import {ReplyTooLargeError} from '../resp/reply-writer.ts'
+import {Sender} from './sender.ts'
 import type {Engine} from '../core/engine.ts'
 import type {Request} from '../resp/request-decoder.ts'
-import type {Outbox, Recipient} from './outbox.ts'
+import type {Recipient, Turn} from './turn.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
 
 /** Replies of one chunk are handed over in pieces of about this size. */
 const REPLY_PIECE_BYTES = 256 * 1024
+/** A request's buffer that is worth a collection when it is let go. */
+const LARGE_BYTES = 1024 * 1024
+/** How long a connection that ended may go on without progress, ms. */
+const LINGER_MS = 2000
 
 /** What all connections of a node share. */
 export interface ConnectionPool {
   readonly engine: Engine
-  readonly outbox: Outbox
+  readonly turn: Turn
   /** Room for the requests that are read ahead, and where each ends in the chunk. */
   readonly requests: Request[]
   readonly ends: number[]
   bytesIn: number
   bytesOut: number
+  /** Bytes of large buffers that were let go: see collector.ts. */
+  droppedBytes: number
   closed(connection: Connection): void
 }
 
@@ -40,84 +52,108 @@ export class Connection implements Recipient {
   readonly session: Session
   readonly socket: Socket
   readonly #pool: ConnectionPool
+  readonly #sender: Sender
   readonly #decoder = new RequestDecoder()
   /** The session's request waits (parked or being answered later); no other may start. */
   #isWaiting = false
   #parkedRequest: Request | null = null
   #backlog: Buffer[] = []
-  /** Where this connection's replies begin in the outbox's writer, while it is being served. */
+  /** Where this connection's replies begin in the turn's writer, while it is being served. */
   #replyStart = 0
   #isClosed = false
   #isEnding = false
+  /** It will end in a moment, and executes nothing more. */
+  #isKilled = false
+  #lingerTimer: NodeJS.Timeout | null = null
+  /** The request that was executed last in this turn. */
+  #lastRequest: Request | null = null
+  #commandsBefore = 0
+  /** The request that waits is SHUTDOWN. */
+  awaitsStop = false
 
   constructor(pool: ConnectionPool, session: Session, socket: Socket) {
     this.#pool = pool
     this.session = session
     this.socket = socket
+    this.#sender = new Sender(socket, (bytes) => (pool.droppedBytes += bytes))
     this.#decoder.isRestricted = !session.isAuthenticated
   }
 
-  /** True while a request that was taken is not answered. */
+  /** True while a request that was taken is not answered; SHUTDOWN is not waited for by the stop that it asked for. */
   get isBusy(): boolean {
-    return this.#isWaiting && this.#parkedRequest === null
+    return this.#isWaiting && this.#parkedRequest === null && !this.awaitsStop && !this.#isEnding
+  }
+
+  /** True while a request waits: the client is not idle, whatever the clock says. */
+  get isWaiting(): boolean {
+    return this.#isWaiting
+  }
+
+  /** Reply bytes that the client has not read, as far as we know. */
+  get unreadBytes(): number {
+    return this.#sender.unreadBytes
   }
 
   /** Bytes came. `bytes` is shared: what is kept is copied. Returns false to stop reading for now. */
   receive(bytes: Buffer, length: number): boolean {
-    if (this.#isEnding) return true
+    if (this.#isEnding || this.#isKilled) return true
     this.#pool.bytesIn += length
     if (this.#isWaiting) {
       this.#backlog.push(Buffer.from(bytes.subarray(0, length)))
       return false
     }
-    const {engine, outbox} = this.#pool
-    engine.setTime(Date.now())
-    this.#replyStart = outbox.writer.pos
-    this.#serve(bytes, 0, length, outbox.writer)
-    this.#dispatch()
+    const began = this.#begin()
+    try {
+      this.#serve(bytes, 0, length)
+      this.#finish(began)
+    } catch (error) {
+      this.#giveUp(error)
+    }
     return !this.#isWaiting
   }
 
   /** A parked request may be tried again. */
   wake(): void {
-    if (!this.#parkedRequest || this.#isClosed) return
+    if (!this.#parkedRequest || this.#isClosed || this.#isEnding) return
     const request = this.#parkedRequest
-    const {engine, outbox} = this.#pool
-    this.#replyStart = outbox.writer.pos
     this.#parkedRequest = null
     this.#isWaiting = false
-    engine.setTime(Date.now())
-    this.#after(engine.execute(this.session, request, outbox.writer), request)
-    this.#resume(outbox.writer)
-    this.#dispatch()
+    const began = this.#begin()
+    try {
+      this.#lastRequest = request
+      this.#after(this.#pool.engine.execute(this.session, request, this.#pool.turn.writer), request)
+      this.#resume()
+      this.#finish(began)
+    } catch (error) {
+      this.#giveUp(error)
+    }
   }
 
   /** Answers the request that was WAITING. */
   complete(write: (out: ReplyWriter) => void): void {
-    if (this.#isClosed) return
-    const {writer} = this.#pool.outbox
-    this.#replyStart = writer.pos
-    writer.proto = this.session.proto
-    write(writer)
+    if (this.#isClosed || this.#isEnding) return
+    const {writer} = this.#pool.turn
     this.#isWaiting = false
-    this.#resume(writer)
-    this.#dispatch()
+    const began = this.#begin()
+    try {
+      writer.proto = this.session.proto
+      if (!this.session.isAnswerMuted) write(writer)
+      this.session.isAnswerMuted = false
+      this.#resume()
+      this.#finish(began)
+    } catch (error) {
+      this.#giveUp(error)
+    }
   }
 
-  /** Answers the request that was WAITING with these bytes, uncopied. */
+  /** Answers the request that was WAITING with these bytes, which are not copied. */
   completeWith(pieces: readonly Buffer[]): void {
-    if (this.#isClosed) return
-    // What other sessions are owed goes first: it must not wait for a slow reader here.
-    this.#pool.outbox.flush()
-    this.socket.cork()
-    for (const piece of pieces) {
-      this.#pool.bytesOut += piece.length
-      this.socket.write(piece)
-    }
-    this.socket.uncork()
-    if (this.socket.writableLength > UNREAD_REPLY_BYTES_MAX) {
-      this.session.closesAfterReply = true
-      return this.destroy()
+    if (this.#isClosed || this.#isEnding) return
+    if (!this.session.isAnswerMuted) {
+      for (const piece of pieces) this.#pool.bytesOut += piece.length
+      // Behind what this session was answered before.
+      this.#pool.turn.flush()
+      this.#sender.give(pieces)
     }
     this.complete(() => undefined)
   }
@@ -125,24 +161,49 @@ export class Connection implements Recipient {
   /** Sends an out-of-band message. */
   push(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return
-    const {writer} = this.#pool.outbox
+    const {writer} = this.#pool.turn
     const start = writer.pos
     const proto = writer.proto
     writer.proto = this.session.proto
     write(writer)
     writer.proto = proto
-    // Within another session's turn the shared writer holds that session's replies: take ours out from behind them.
+    // The writer may be in the middle of another session's replies: take the message out from behind them.
     const message = Buffer.from(writer.buf.subarray(start, writer.pos))
     writer.rewind(start)
-    this.#pool.outbox.post(this, message)
+    this.#pool.turn.post(this, message)
   }
 
-  /** Sends what is owed, then closes. */
+  /** Sends what is owed, then closes. A request that waits is dropped. */
   end(): void {
     if (this.#isEnding || this.#isClosed) return
-    this.#pool.outbox.flush()
+    this.#pool.turn.flush()
     this.#isEnding = true
-    this.socket.end()
+    this.#parkedRequest = null
+    this.#backlog = []
+    this.#sender.end()
+    // Read on, to see the client's end; what it still says is for nobody.
+    this.socket.resume()
+    this.#linger(this.socket.writableLength)
+  }
+
+  /**
+   * Ends it soon, whatever it asks until then: CLIENT KILL. Not at once, since another connection's replies may be half written
+   * in the turn's buffer.
+   */
+  kill(): void {
+    this.#isKilled = true
+    this.#parkedRequest = null
+    this.#backlog = []
+    setImmediate(() => this.end())
+  }
+
+  /** Cuts the connection once the socket makes no progress any more: all is sent, or the client reads nothing. */
+  #linger(unsent: number): void {
+    this.#lingerTimer = setTimeout(() => {
+      const left = this.socket.writableLength
+      if (left > 0 && left < unsent) this.#linger(left)
+      else this.destroy()
+    }, LINGER_MS)
   }
 
   destroy(): void {
@@ -153,14 +214,57 @@ export class Connection implements Recipient {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#backlog = []
+    if (this.#lingerTimer) clearTimeout(this.#lingerTimer)
+    this.#sender.closed()
+    this.#pool.droppedBytes += this.#decoder.heldBytes
     this.#pool.engine.disconnect(this.session)
     this.#pool.closed(this)
   }
 
-  /** Serves the requests in `bytes[from, end)`, some at a time; replies go to `writer`. */
-  #serve(bytes: Buffer, from: number, end: number, writer: ReplyWriter): void {
+  /** Its part of a turn begins: returns the time. */
+  #begin(): number {
+    this.#lastRequest = null
+    this.#commandsBefore = this.#pool.engine.stats.commandsProcessed
+    this.#replyStart = this.#pool.turn.writer.pos
+    this.#pool.engine.setTime(Date.now())
+    return performance.now()
+  }
+
+  /** Its part of a turn ends: hands over its replies, tells the slow log if it took long, lets go of what one huge request took. */
+  #finish(began: number): void {
+    const {engine} = this.#pool
+    this.#handOver()
+    const tookUs = (performance.now() - began) * 1000
+    if (engine.slowlog.isSlow(tookUs) && engine.stats.commandsProcessed > this.#commandsBefore) this.#noteSlow(tookUs)
+    if (this.#lastRequest) {
+      if (this.#lastRequest.buf.length > LARGE_BYTES) this.#pool.droppedBytes += this.#lastRequest.buf.length
+      trimRequest(this.#lastRequest)
+    }
+  }
+
+  #noteSlow(tookUs: number): void {
+    const {slowlog, now} = this.#pool.engine
+    const {session} = this
+    const request = this.#lastRequest
+    slowlog.add(
+      session,
+      now,
+      tookUs,
+      request === null ? [Buffer.from(session.lastCommand)] : shownArguments(withoutSecrets(request)),
+    )
+  }
+
+  /** A reply that is larger than any may be costs the client its connection; other errors are our bugs. */
+  #giveUp(error: unknown): void {
+    if (!(error instanceof ReplyTooLargeError)) throw error
+    this.#pool.turn.writer.rewind(this.#replyStart)
+    this.destroy()
+  }
+
+  /** Serves the requests in `bytes[from, end)`, some at a time. */
+  #serve(bytes: Buffer, from: number, end: number): void {
     const decoder = this.#decoder
-    const {engine, requests, ends} = this.#pool
+    const {engine, requests, ends, turn} = this.#pool
     let at = from
     while (at < end) {
       // Read a few, warm the cache for them, then execute them one by one.
@@ -175,16 +279,17 @@ export class Connection implements Recipient {
         ends[count++] = at
       }
       if (count > 1) engine.lookAhead.warm(requests, count)
-      const done = this.#execute(requests, count, writer)
+      const done = this.#execute(requests, count)
       if (done < count) {
-        // This one waits, or ended the session: those behind it are kept as bytes and read again.
+        // This one waits, or was the last: those behind it are kept as bytes and read again.
         decoder.dropHeld()
-        if (this.#isWaiting && ends[done]! < end) this.#backlog.unshift(Buffer.from(bytes.subarray(ends[done]!, end)))
+        if (this.#isWaiting && ends[done]! < end) this.#backlog.unshift(Buffer.from(bytes.subarray(ends[done], end)))
         return
       }
+      if (result === NEED_MORE) this.session.activeAt = engine.now
       if (result === BAD) {
-        writer.proto = this.session.proto
-        writer.error(`ERR ${decoder.error}`)
+        turn.writer.proto = this.session.proto
+        turn.writer.error(`ERR ${decoder.error}`)
         this.session.closesAfterReply = true
         return
       }
@@ -192,19 +297,21 @@ export class Connection implements Recipient {
   }
 
   /** Executes requests until one waits or is the last of the session; returns that one's index, or `count`. */
-  #execute(requests: readonly Request[], count: number, writer: ReplyWriter): number {
-    const {engine} = this.#pool
+  #execute(requests: readonly Request[], count: number): number {
+    const {engine, turn} = this.#pool
     const {session} = this
     for (let i = 0; i < count; i++) {
       const request = requests[i]!
-      const verdict = engine.execute(session, request, writer)
+      if (i > 0) trimRequest(requests[i - 1]!)
+      const verdict = engine.execute(session, request, turn.writer)
+      this.#lastRequest = request
       if (verdict !== DONE) {
         this.#after(verdict, request)
         return i
       }
-      trimRequest(request)
-      if (writer.pos - this.#replyStart > REPLY_PIECE_BYTES) this.#dispatch()
-      if (session.closesAfterReply) return i
+      if (turn.writer.pos - this.#replyStart > REPLY_PIECE_BYTES) this.#handOver()
+      // Cut off because it reads nothing: the rest is not worth the work.
+      if (session.closesAfterReply || this.socket.destroyed) return i
     }
     if (this.#decoder.isRestricted) this.#decoder.isRestricted = !session.isAuthenticated
     return count
@@ -219,54 +326,34 @@ export class Connection implements Recipient {
   }
 
   /** Goes on with the input that gathered while the session waited. */
-  #resume(writer: ReplyWriter): void {
-    while (!this.#isWaiting && this.#backlog.length > 0 && !this.session.closesAfterReply) {
+  #resume(): void {
+    while (!this.#isWaiting && this.#backlog.length > 0 && !this.session.closesAfterReply && !this.socket.destroyed) {
       const bytes = this.#backlog.shift()!
-      this.#serve(bytes, 0, bytes.length, writer)
+      this.#serve(bytes, 0, bytes.length)
     }
-    if (!this.#isWaiting && !this.#isEnding) this.socket.resume()
+    if (!this.#isWaiting) this.socket.resume()
   }
 
   /** Hands over the replies written since the last time. */
-  #dispatch(): void {
-    const {outbox} = this.#pool
+  #handOver(): void {
+    const {turn} = this.#pool
     const start = this.#replyStart
-    if (outbox.writer.pos > start || this.session.closesAfterReply) outbox.add(this, start)
-    this.#replyStart = outbox.writer.pos
+    if (turn.writer.pos > start || this.session.closesAfterReply) turn.add(this, start)
+    this.#replyStart = turn.writer.pos
   }
 
-  /**
-   * Most replies fit the kernel's buffer: a plain write(2) on the socket's descriptor then costs half of what the stream
-   * does (measured: 0.4 us of 9 a request, unpipelined). What does not fit, and all that comes behind it, goes through the stream.
-   */
-  send(bytes: Buffer): void {
-    const {socket} = this
-    if (this.#isClosed || this.#isEnding) return
+  /** Called by the turn. True if the socket goes on reading from `bytes`. */
+  send(bytes: Buffer): boolean {
+    if (this.#isClosed || this.#isEnding) return false
     this.#pool.bytesOut += bytes.length
-    const fd = socket.writableLength === 0 ? this.#descriptor() : -1
-    const written = fd >= 0 ? writeNow(fd, bytes) : 0
-    // A copy: the outbox goes on using its buffer, and must not be kept alive by a few bytes of a slow reader.
-    if (written < bytes.length) socket.write(Buffer.from(bytes.subarray(written)))
-    if (socket.writableLength <= UNREAD_REPLY_BYTES_MAX) return
-    this.session.closesAfterReply = true
+    // One reply may be as large as it likes, but who is that far behind gets no other.
+    if (this.#sender.unreadBytes <= UNREAD_REPLY_BYTES_MAX) return this.#sender.send(bytes)
     this.destroy()
+    return false
   }
 
+  /** Called by the turn when all of its replies were sent. */
   sent(): void {
     if (this.session.closesAfterReply) this.end()
-  }
-
-  /** The socket's file descriptor, or -1 if this Node does not show it. */
-  #descriptor(): number {
-    return (this.socket as unknown as {_handle?: {fd?: number} | null})._handle?.fd ?? -1
-  }
-}
-
-/** Writes what the kernel takes at once; a full buffer or a broken connection is 0, and the stream finds out which. */
-function writeNow(fd: number, bytes: Buffer): number {
-  try {
-    return writeSync(fd, bytes, 0, bytes.length)
-  } catch {
-    return 0
   }
 }

@@ -1,4 +1,5 @@
 /** What the engine asks for, answered with the real world: sockets, the clock's heartbeat, the process, the savefile. */
+import {randomBytes} from 'node:crypto'
 import type {Host, HostFacts, ShutdownOptions} from '../core/host.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
@@ -8,6 +9,8 @@ import type {NodeLog} from './log.ts'
 import type {NodeOptions} from './options.ts'
 import type {Saver} from './saver.ts'
 import type {Ticker} from './ticker.ts'
+
+const NO_SAVEFILE = 'ERR no savefile was named: start the node with --save-file'
 
 /** The parts that exist only once the engine does. */
 export interface HostParts {
@@ -22,6 +25,7 @@ export class EngineHost implements Host {
   readonly #options: NodeOptions
   readonly #log: NodeLog
   readonly #startedAt = Date.now()
+  readonly #runId = randomBytes(20).toString('hex')
   #parts: HostParts | null = null
   address = {host: '', port: 0}
 
@@ -60,15 +64,22 @@ export class EngineHost implements Host {
     this.#parts?.ticker.requestWork()
   }
 
-  shutdown(session: Session, options: ShutdownOptions): void {
+  shutdown(session: Session, options: ShutdownOptions): string | null {
+    const {server, saver} = this.#live
+    if (options.mode === 'save' && !saver) return NO_SAVEFILE
+    const connection = server.find(session)
+    if (connection) connection.awaitsStop = true
     void this.#live.shutdown(options).then((error) => {
+      if (connection) connection.awaitsStop = false
       if (error !== null) this.complete(session, (out) => out.error(error))
     })
+    return null
   }
 
   save(session: Session | null, isBackground: boolean): string | null {
     const {saver} = this.#live
-    if (!saver) return 'ERR no savefile was named: start the node with --save-file, or CONFIG SET save-file'
+    if (!saver) return NO_SAVEFILE
+    if (saver.isDone) return 'ERR the node is stopping, and all of its data is saved'
     if (saver.isSaving) return 'ERR Background save already in progress'
     const answer = (error: string | null): void => {
       if (session && !isBackground) this.complete(session, (out) => (error === null ? out.ok() : out.error(error)))
@@ -92,8 +103,7 @@ export class EngineHost implements Host {
   }
 
   close(session: Session): void {
-    const connection = this.#live.server.find(session)
-    if (connection) setImmediate(() => connection.end())
+    this.#live.server.find(session)?.kill()
   }
 
   facts(): HostFacts {
@@ -102,6 +112,7 @@ export class EngineHost implements Host {
     const cpu = process.cpuUsage()
     return {
       processId: process.pid,
+      runId: this.#runId,
       host: this.address.host,
       port: this.address.port,
       peerPort: this.address.port + PEER_PORT_OFFSET,
@@ -139,21 +150,29 @@ export class EngineHost implements Host {
       case 'save-file':
         return this.#live.saver?.path ?? ''
       case 'timeout':
-        return String(this.#options.clientIdleTimeoutS)
+        return String(this.#live.server.idleTimeoutS)
       default:
         return null
     }
   }
 
   configSet(name: string, value: string): string | null {
-    if (name !== 'maxclients') return "ERR CONFIG SET failed - can't set immutable config"
-    const count = Number(value)
-    if (!Number.isInteger(count) || count < 1 || count > 1_000_000) return 'argument must be between 1 and 1000000'
-    this.#live.server.maxClients = count
-    return null
+    const {server} = this.#live
+    if (name === 'maxclients') return setInteger(value, 1, 4_294_967_295, (count) => (server.maxClients = count))
+    if (name === 'timeout') return setInteger(value, 0, 2_147_483_647, (seconds) => (server.idleTimeoutS = seconds))
+    return "can't set immutable config"
   }
 
   configNames(): readonly string[] {
     return ['maxclients', 'port', 'bind', 'dir', 'save-file', 'timeout']
   }
+}
+
+/** Gives `set` the number that `value` is, or says why not, in Redis' words. */
+function setInteger(value: string, min: number, max: number, set: (number: number) => void): string | null {
+  if (!/^(0|-?[1-9][0-9]{0,15})$/.test(value)) return "argument couldn't be parsed into an integer"
+  const number = Number(value)
+  if (number < min || number > max) return `argument must be between ${min} and ${max} inclusive`
+  set(number)
+  return null
 }

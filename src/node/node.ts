@@ -2,7 +2,9 @@
  * A running node: joins the engine with sockets, clock, disk. Nothing is decided here; this file says who knows whom and
  * in which order parts start.
  *
- *   data dir (lock, id) -> engine -> savefile injected -> listen -> heartbeat
+ *   data dir (lock, id) -> engine -> savefile injected -> port taken -> savefile marked used -> clients served, heartbeat
+ *
+ * The savefile is marked only when the port is ours: a start that fails must leave it for the next.
  */
 import {randomBytes} from 'node:crypto'
 import {Engine} from '../core/engine.ts'
@@ -11,6 +13,7 @@ import {DataDir, newNodeId} from './data-dir.ts'
 import {EngineHost} from './engine-host.ts'
 import {SILENT_LOG} from './log.ts'
 import {Saver} from './saver.ts'
+import type {LoadResult} from './saver.ts'
 import {ClientServer} from './server.ts'
 import {Shutdown} from './shutdown.ts'
 import {Ticker} from './ticker.ts'
@@ -37,20 +40,8 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   engine.password = options.password ?? ''
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
   const loaded = (await saver?.load()) ?? null
-  if (loaded) {
-    log.info(
-      {keys: loaded.keys, expired: loaded.expired, kind: loaded.summary.kind, usedPath: loaded.usedPath},
-      'savefile injected',
-    )
-    if (loaded.summary.kind === 'snapshot') {
-      log.warn(
-        {created: new Date(loaded.summary.createdUnixMs).toISOString()},
-        'this savefile was taken while the node served: later changes are not in it',
-      )
-    }
-  }
-  const server = new ClientServer(engine, options.maxClients)
-  const ticker = new Ticker(engine, new Collector(engine.keyspace.memory))
+  const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
+  const ticker = new Ticker(engine, new Collector([engine.keyspace.memory, server]))
   const shutdown = makeShutdown(options, log, {engine, server, ticker, saver, dataDir, host})
   host.connect({
     server,
@@ -58,7 +49,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
     saver,
     shutdown: async (wanted) => {
       try {
-        await shutdown.stop('SHUTDOWN', wanted)
+        await shutdown.join('SHUTDOWN', wanted)
         return null
       } catch (error) {
         return `ERR Errors trying to SHUTDOWN: ${error instanceof Error ? error.message : String(error)}`
@@ -66,8 +57,14 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
     },
   })
   const port = await server.listen(options.host, options.port)
-  host.address = announced(options, port)
-  server.startIdleTimer(options.clientIdleTimeoutS)
+  try {
+    if (loaded) noteLoaded(log, loaded, await saver!.markUsed())
+  } catch (error) {
+    server.stopListening()
+    throw error
+  }
+  host.address = announced(options.announce ?? options.host, port)
+  server.open()
   ticker.start()
   log.info({nodeId, host: options.host, port, keys: engine.keyspace.keyCount}, 'serving')
   return {
@@ -77,6 +74,13 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
     stop: (cause) => shutdown.stop(cause),
     stopped: shutdown.stopped,
   }
+}
+
+function noteLoaded(log: NodeLog, {keys, expired, summary}: LoadResult, usedPath: string): void {
+  log.info({keys, expired, kind: summary.kind, usedPath}, 'savefile injected')
+  if (summary.kind !== 'snapshot') return
+  const created = new Date(summary.createdUnixMs).toISOString()
+  log.warn({created}, 'this savefile was taken while the node served: later changes are not in it')
 }
 
 interface Parts {
@@ -96,8 +100,8 @@ function makeShutdown(options: NodeOptions, log: NodeLog, parts: Parts): Shutdow
     listenAgain: async () => {
       await server.listen(options.host, host.address.port)
     },
-    hold: () => engine.pause(Number.MAX_SAFE_INTEGER, false),
-    release: () => engine.unpause(),
+    hold: () => engine.pause.hold(),
+    release: (isStopping) => engine.release(isStopping),
     busyCount: () => server.busyCount(),
     save: saver === null ? null : () => saveWhenFree(saver),
     cancelSave: () => saver?.cancel(),
@@ -118,10 +122,11 @@ async function saveWhenFree(saver: Saver): Promise<void> {
   await saver.save('final')
 }
 
-function announced(options: NodeOptions, port: number): {host: string; port: number} {
-  const announce = options.announce ?? (isWildcard(options.host) ? '127.0.0.1' : options.host)
-  const match = /^(.*):(\d+)$/.exec(announce)
-  return match ? {host: match[1]!, port: Number(match[2])} : {host: announce, port}
+/** What clients are told: `host`, `host:port`, `[::1]:port`, or an IPv6 address as it is. */
+function announced(text: string, port: number): {host: string; port: number} {
+  const match = /^(?:\[(.+)\]|([^:]*)):(\d+)$/.exec(text)
+  const host = match ? (match[1] ?? match[2]!) : text
+  return {host: isWildcard(host) ? '127.0.0.1' : host, port: match ? Number(match[3]) : port}
 }
 
 function isWildcard(host: string): boolean {

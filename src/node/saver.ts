@@ -24,8 +24,6 @@ export interface LoadResult {
   readonly summary: SavefileSummary
   readonly keys: number
   readonly expired: number
-  /** Where the file is now. */
-  readonly usedPath: string
 }
 
 export class Saver {
@@ -36,6 +34,8 @@ export class Saver {
   /** Unix ms of the last save that succeeded, or of the start. */
   lastSaveAt: number
   lastSaveOk = true
+  /** The file of the orderly stop is written: no later one may take its place. */
+  isDone = false
   #changesAtSave = 0
   #isCancelled = false
 
@@ -53,7 +53,6 @@ export class Saver {
   /** Writes the savefile. One at a time: the caller asks `isSaving` first. Errors: E_SAVEFILE, the old file is intact then. */
   async save(kind: SavefileKind): Promise<void> {
     this.isSaving = true
-    this.#isCancelled = false
     const changes = this.#engine.effects.changes
     try {
       const file = await SavefileWriter.open(this.path, {kind, nodeId: this.#nodeId, createdUnixMs: Date.now()})
@@ -63,6 +62,7 @@ export class Saver {
         await file.abort()
         throw error
       }
+      this.isDone = kind === 'final'
       this.#changesAtSave = changes
       this.lastSaveAt = Date.now()
       this.lastSaveOk = true
@@ -79,7 +79,7 @@ export class Saver {
     while (this.isSaving) await sleep(IDLE_POLL_MS)
   }
 
-  /** Ends a save under way; it fails and the old file stays. */
+  /** Ends a save under way, and any that would begin: they fail and the old file stays. */
   cancel(): void {
     this.#isCancelled = true
   }
@@ -115,7 +115,7 @@ export class Saver {
     await nextTurn()
   }
 
-  /** Injects the savefile if there is one, and marks it used. Nothing is loaded from a file that is not wholly good. */
+  /** Injects the savefile if there is one. Nothing is loaded from a file that is not wholly good. */
   async load(): Promise<LoadResult | null> {
     if (!(await savefileExists(this.path))) return null
     const engine = this.#engine
@@ -127,9 +127,13 @@ export class Saver {
       await nextTurn()
     })
     const expired = await this.#dropExpired()
-    const usedPath = await markUsed(this.path)
     this.#changesAtSave = engine.effects.changes
-    return {summary, keys: engine.keyspace.keyCount, expired, usedPath}
+    return {summary, keys: engine.keyspace.keyCount, expired}
+  }
+
+  /** After `load`, when nothing else can keep the node from serving: a later crash must not bring the old data back. */
+  markUsed(): Promise<string> {
+    return markUsed(this.path)
   }
 
   /** Keys whose time came while the node was down: the wheel has them in its late list. */

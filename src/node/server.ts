@@ -11,54 +11,85 @@ import {KvError} from '../errors.ts'
 import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {Request} from '../resp/request-decoder.ts'
 import {Session} from '../core/session.ts'
-import {Outbox} from './outbox.ts'
+import {Turn} from './turn.ts'
 import {Connection} from './connection.ts'
 import type {ConnectionPool} from './connection.ts'
 import type {Engine} from '../core/engine.ts'
 
 const BACKLOG = 511
+const IDLE_CHECK_MS = 1000
+/** How long a client that was turned away may take to read why, ms. */
+const REJECT_MS = 1000
 
 export class ClientServer implements ConnectionPool {
   readonly engine: Engine
-  readonly outbox = new Outbox()
+  readonly turn = new Turn()
   readonly requests = Array.from({length: LOOK_AHEAD_REQUESTS}, () => new Request())
   readonly ends = new Array<number>(LOOK_AHEAD_REQUESTS).fill(0)
   readonly connections = new Map<number, Connection>()
   bytesIn = 0
   bytesOut = 0
+  droppedBytes = 0
   received = 0
   rejected = 0
   maxClients: number
+  /** Clients that were silent for so long are closed; 0 = never. */
+  idleTimeoutS: number
 
   readonly #server: Server
   readonly #readBuffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES)
   #nextId = 1
   #idleTimer: NodeJS.Timeout | null = null
+  /** Clients that connected before `open`; null = it is open. */
+  #early: Socket[] | null = []
 
-  constructor(engine: Engine, maxClients: number) {
+  constructor(engine: Engine, maxClients: number, idleTimeoutS: number) {
     this.engine = engine
     this.maxClients = maxClients
-    this.#server = createServer({pauseOnConnect: true, noDelay: true, keepAlive: true}, (socket) =>
-      this.#accept(socket),
-    )
+    this.idleTimeoutS = idleTimeoutS
+    this.#server = createServer({pauseOnConnect: true, noDelay: true, keepAlive: true}, (socket) => {
+      if (this.#early === null) return this.#accept(socket)
+      socket.on('error', () => socket.destroy())
+      this.#early.push(socket)
+    })
+    // A client that gave up before it was accepted, no descriptor left: that one is lost, not the node.
+    this.#server.on('error', () => undefined)
   }
 
-  /** Begins to listen; resolves with the port. Errors: E_PORT_IN_USE, E_ADDRESS. */
+  /** Takes the port; clients may connect but are not served before `open`. Resolves with the port. Errors: E_PORT_IN_USE, E_ADDRESS. */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      const fail = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port))
-      this.#server.once('error', fail)
-      this.#server.listen({host, port, backlog: BACKLOG}, () => {
+      const fail = (error: NodeJS.ErrnoException): void => {
+        this.#server.off('listening', begun)
+        reject(listenError(error, host, port))
+      }
+      const begun = (): void => {
         this.#server.off('error', fail)
         const address = this.#server.address()
         resolve(typeof address === 'object' && address ? address.port : port)
-      })
+      }
+      this.#server.once('error', fail)
+      try {
+        this.#server.listen({host, port, backlog: BACKLOG}, begun)
+      } catch (error) {
+        this.#server.off('error', fail)
+        fail(error as NodeJS.ErrnoException)
+      }
     })
+  }
+
+  /** Serves clients from now on. */
+  open(): void {
+    const early = this.#early ?? []
+    this.#early = null
+    for (const socket of early) this.#accept(socket)
+    this.#idleTimer = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS)
   }
 
   /** New connections are refused from now on. */
   stopListening(): void {
     this.#server.close()
+    for (const socket of this.#early ?? []) socket.destroy()
   }
 
   /** Connections that owe their client a reply. Requests that wait for the end of a pause are not counted: they were not begun. */
@@ -76,17 +107,24 @@ export class ClientServer implements ConnectionPool {
     }
   }
 
-  /** Closes clients that were silent for so long; 0 = never. */
-  startIdleTimer(seconds: number): void {
-    if (seconds === 0) return
-    this.#idleTimer = setInterval(() => {
-      const limit = Date.now() - seconds * 1000
-      for (const connection of this.connections.values()) if (connection.session.activeAt < limit) connection.end()
-    }, 1000)
-  }
-
   stopIdleTimer(): void {
     if (this.#idleTimer) clearInterval(this.#idleTimer)
+  }
+
+  /** Those that wait for us, or watch others (MONITOR), are not idle. */
+  #closeIdle(): void {
+    if (this.idleTimeoutS === 0) return
+    const limit = Date.now() - this.idleTimeoutS * 1000
+    for (const connection of this.connections.values()) {
+      const {session} = connection
+      if (session.activeAt < limit && !connection.isWaiting && !session.isMonitor) connection.end()
+    }
+  }
+
+  takeDroppedBytes(): number {
+    const bytes = this.droppedBytes
+    this.droppedBytes = 0
+    return bytes
   }
 
   find(session: Session): Connection | undefined {
@@ -98,12 +136,11 @@ export class ClientServer implements ConnectionPool {
   }
 
   #accept(accepted: Socket): void {
+    if (accepted.destroyed) return
     this.received++
     if (this.connections.size >= this.maxClients) {
       this.rejected++
-      accepted.on('error', () => accepted.destroy())
-      accepted.end('-ERR max number of clients reached\r\n')
-      return
+      return this.#turnAway(accepted)
     }
     const address = `${accepted.remoteAddress ?? '?'}:${accepted.remotePort ?? 0}`
     const local = `${accepted.localAddress ?? '?'}:${accepted.localPort ?? 0}`
@@ -117,6 +154,15 @@ export class ClientServer implements ConnectionPool {
     socket.on('close', () => connection.onClose())
     socket.on('end', () => connection.end())
     socket.resume()
+  }
+
+  /** Says why and closes. What the client sent is read and dropped: unread, it would make the kernel drop our words instead. */
+  #turnAway(socket: Socket): void {
+    socket.on('error', () => socket.destroy())
+    socket.end('-ERR max number of clients reached\r\n')
+    socket.resume()
+    const timer = setTimeout(() => socket.destroy(), REJECT_MS)
+    socket.on('close', () => clearTimeout(timer))
   }
 
   /** The socket to use for an accepted connection, with our read buffer if that can be had. */

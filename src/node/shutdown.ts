@@ -2,10 +2,11 @@
  * The one shutdown event. Whatever asks for the end (a signal, SHUTDOWN, `stop()`), it fires once; the parts then end in order,
  * each in its own time:
  *
- *   refuse new clients -> hold new requests, finish those under way -> save -> close clients -> statistics -> lock
+ *   refuse new clients -> serve what has arrived -> hold writes, finish jobs -> save -> refuse the held -> close clients
+ *   -> statistics -> lock
  *
- * A save that fails calls the stop off: the node opens up again and loses nothing. A second request means haste: nothing
- * more is waited for or saved, and the reason says what was lost.
+ * Reads are served to the last. A save that fails calls the stop off: the node opens up again and loses nothing. A second
+ * signal means haste: nothing more is waited for or saved, and the reason says what was lost.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {KvError} from '../errors.ts'
@@ -15,16 +16,21 @@ import type {NodeExit} from './options.ts'
 
 /** How long jobs under way, and then clients that have not read their replies, are waited for. */
 const DRAIN_MS = 10_000
-const CLOSE_MS = 2_000
+const CLOSE_MS = 5_000
 const POLL_MS = 5
+/** Requests that a client sent before it could know of the stop lie in the kernel's buffers: time to read and execute them. */
+const ARRIVED_MS = 20
+
+const DEFAULT_OPTIONS: ShutdownOptions = {mode: 'default', isNow: false, isForced: false}
 
 export interface ShutdownParts {
   readonly log: NodeLog
   stopListening(): void
   listenAgain(): Promise<void>
-  /** Data commands wait from now on (or no more). */
+  /** Writes wait from now on. */
   hold(): void
-  release(): void
+  /** Those that wait are executed after all, or, if the node stops, refused. */
+  release(isStopping: boolean): void
   /** Requests that were taken and are not answered yet. */
   busyCount(): number
   /** Writes the savefile; absent if none was asked for. */
@@ -44,6 +50,7 @@ export class Shutdown {
   #settle!: (exit: NodeExit) => void
   #running: Promise<NodeExit> | null = null
   #isHasty = false
+  #isOver = false
 
   constructor(parts: ShutdownParts) {
     this.#parts = parts
@@ -53,14 +60,14 @@ export class Shutdown {
   }
 
   /** Fires the event, or, if it was fired already, asks for haste. Rejects if the save fails and the node goes on. */
-  async stop(
-    cause: string,
-    options: ShutdownOptions = {mode: 'default', isNow: false, isForced: false},
-  ): Promise<NodeExit> {
-    if (this.#running) {
-      this.#makeHaste(cause)
-      return this.#running
-    }
+  stop(cause: string): Promise<NodeExit> {
+    if (this.#running && !this.#isOver) this.#makeHaste(cause)
+    return this.join(cause)
+  }
+
+  /** Fires the event, or waits for its end if it was fired already: nothing is lost because two clients send SHUTDOWN. */
+  async join(cause: string, options: ShutdownOptions = DEFAULT_OPTIONS): Promise<NodeExit> {
+    if (this.#running) return this.#running
     this.#parts.log.info({cause}, 'shutting down')
     this.#running = this.#run(cause, options)
     try {
@@ -82,11 +89,15 @@ export class Shutdown {
   async #run(cause: string, options: ShutdownOptions): Promise<NodeExit> {
     const parts = this.#parts
     parts.stopListening()
+    await this.#until(() => false, options.isNow ? 0 : ARRIVED_MS)
     parts.hold()
     if (!options.isNow) await this.#until(() => parts.busyCount() === 0, DRAIN_MS)
     const keys = parts.keyCount()
     const wantsSave = options.mode !== 'nosave' && parts.save !== null
     const isSaved = wantsSave && !this.#isHasty && (await this.#save(options.isForced))
+    parts.release(true)
+    // Those that were refused still need a turn to be told.
+    await sleep(POLL_MS)
     parts.closeClients(this.#isHasty)
     await this.#until(() => parts.clientCount() === 0, CLOSE_MS)
     parts.closeClients(true)
@@ -94,6 +105,7 @@ export class Shutdown {
     await parts.finish()
     const lost = isSaved || keys === 0 ? '' : `; ${keys} keys were not saved and are gone`
     const exit = {exitCode: wantsSave && !isSaved && keys > 0 ? 1 : 0, reason: `${cause}${lost}`}
+    this.#isOver = true
     parts.log.info({cause, keys, saved: isSaved}, 'stopped')
     this.#settle(exit)
     return exit
@@ -109,8 +121,10 @@ export class Shutdown {
       const message = error instanceof Error ? error.message : String(error)
       parts.log.error({error: message}, 'the savefile was not written')
       if (this.#isHasty || isForced) return false
-      await parts.listenAgain()
-      parts.release()
+      parts.release(false)
+      await parts.listenAgain().catch((again: unknown) => {
+        parts.log.error({error: String(again)}, 'new clients cannot connect any more')
+      })
       throw new KvError(
         'E_SAVEFILE',
         `not stopped, because the savefile was not written: ${message}`,

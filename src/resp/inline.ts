@@ -1,6 +1,7 @@
 /**
  * Inline requests: a line of words as one types them into telnet. Words may be quoted; "..." knows \n \r \t \b \a \xHH and \c,
- * '...' knows \'. As Redis' sdssplitargs.
+ * '...' knows \'. As Redis' sdssplitargs, its oddity included: a vertical tab or form feed parts words only where blanks are
+ * skipped. A zero byte, at which Redis stops to see the line, is a byte like others.
  */
 import type {Request} from './request-decoder.ts'
 
@@ -19,7 +20,7 @@ export function splitInline(bytes: Buffer, from: number, to: number, request: Re
     while (i < to && isSpace(bytes[i]!)) i++
     if (i >= to) break
     const start = length
-    while (i < to && !isSpace(bytes[i]!)) {
+    while (i < to && !isBlank(bytes[i]!)) {
       const byte = bytes[i]!
       if (byte !== QUOTE && byte !== APOSTROPHE) {
         out[length++] = byte
@@ -30,6 +31,7 @@ export function splitInline(bytes: Buffer, from: number, to: number, request: Re
       if (next === null || (next.at < to && !isSpace(bytes[next.at]!))) return false
       i = next.at
       length = next.length
+      break
     }
     request.off[argc] = start
     request.len[argc] = length - start
@@ -90,5 +92,10 @@ function hexByte(bytes: Buffer, at: number): number {
 
 /** As C's isspace. */
 function isSpace(byte: number): boolean {
-  return byte === 32 || (byte >= 9 && byte <= 13) || byte === 0
+  return byte === 32 || (byte >= 9 && byte <= 13)
+}
+
+/** What ends a word that is not quoted. */
+function isBlank(byte: number): boolean {
+  return byte === 32 || byte === 10 || byte === 13 || byte === 9
 }

@@ -8,6 +8,7 @@
  * Hot path: measured by `npm run bench`.
  */
 import {assert} from '../base/assert.ts'
+import {REPLY_BYTES_MAX} from '../constants.ts'
 
 const INITIAL_BYTES = 64 * 1024
 const KEEP_BYTES_MAX = 1024 * 1024
@@ -25,6 +26,11 @@ const TRUE_RESP3 = Buffer.from('#t\r\n')
 const FALSE_RESP3 = Buffer.from('#f\r\n')
 const LOOP_MAX = 80
 
+/** A reply would pass REPLY_BYTES_MAX, or the memory that there is. What was written is worthless then. */
+export class ReplyTooLargeError extends Error {
+  override readonly name = 'ReplyTooLargeError'
+}
+
 export class ReplyWriter {
   buf: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   /** Bytes written: the replies are `buf[0, pos)`. */
@@ -38,11 +44,16 @@ export class ReplyWriter {
     if (this.buf.length > KEEP_BYTES_MAX) this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   }
 
+  /** Leaves the buffer to whoever still reads from it and goes on with a new one. */
+  abandon(): void {
+    this.pos = 0
+    this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  }
+
   /** Gives away what was written, with its buffer; goes on with a new one. */
   take(): Buffer {
     const written = this.buf.subarray(0, this.pos)
-    this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
-    this.pos = 0
+    this.abandon()
     return written
   }
 
@@ -57,9 +68,11 @@ export class ReplyWriter {
   }
 
   #grow(bytes: number): void {
+    const wanted = this.pos + bytes
+    if (wanted > REPLY_BYTES_MAX) throw new ReplyTooLargeError(`a reply of ${wanted} bytes or more`)
     let size = this.buf.length * 2
-    while (size < this.pos + bytes) size *= 2
-    const larger = Buffer.allocUnsafeSlow(size)
+    while (size < wanted) size *= 2
+    const larger = allocate(size)
     this.buf.copy(larger, 0, 0, this.pos)
     this.buf = larger
   }
@@ -84,14 +97,14 @@ export class ReplyWriter {
     this.raw(QUEUED)
   }
 
-  /** A simple string; must not hold CR or LF. */
+  /** A simple string, as `error` writes it. */
   simple(text: string): void {
-    this.#line('+', text)
+    this.#line('+', oneLine(text))
   }
 
-  /** An error, in Latin-1: its first word is its code. Line breaks become spaces. */
+  /** An error, in Latin-1: its first word is its code. Line breaks become spaces, what Latin-1 lacks a question mark. */
   error(text: string): void {
-    this.#line('-', text.replace(/[\r\n]/g, ' '))
+    this.#line('-', oneLine(text))
   }
 
   integer(value: number): void {
@@ -229,6 +242,19 @@ export class ReplyWriter {
   }
 }
 
+function allocate(bytes: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(bytes)
+  } catch {
+    throw new ReplyTooLargeError(`no memory for a reply of ${bytes} bytes`)
+  }
+}
+
+/** The text's low bytes are what is written: U+010A would become a line feed and break the protocol. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, ' ').replace(/[^\0-\xff]/gu, '?')
+}
+
 function writeDigits(buf: Buffer, at: number, value: number): number {
   let digits = 1
   for (let limit = 10; value >= limit && digits < 10; limit *= 10) digits++
@@ -241,7 +267,7 @@ function writeDigits(buf: Buffer, at: number, value: number): number {
   return at + digits
 }
 
-/** As Redis writes a double: 17 significant digits at most, the shortest that reads back the same. */
+/** As Redis 7.2 writes a double: the shortest that reads back the same. */
 export function formatDouble(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return 'inf'
   if (value === Number.NEGATIVE_INFINITY) return '-inf'

@@ -70,6 +70,8 @@ export class RequestDecoder {
   #at = 0
   /** Length announced by `$N` of the argument that is being read, or -1. */
   #bulk = -1
+  /** How far the line that is not all there was searched for its end, from the request's start. */
+  #scanned = 0
   #held: Buffer | null = null
   #heldBytes = 0
 
@@ -87,8 +89,7 @@ export class RequestDecoder {
     const result = this.#read(bytes, from, end)
     if (result === NEED_MORE) {
       this.used = end
-      if (end > from) this.#hold(bytes, from, end)
-      if (this.#heldBytes > REQUEST_BYTES_MAX) return this.#fail('Protocol error: too big request')
+      if (end > from && !this.#hold(bytes, from, end)) return this.#fail('Protocol error: too big request')
     }
     return result
   }
@@ -96,7 +97,7 @@ export class RequestDecoder {
   /** Continues a request whose beginning is held: appends, and gives back what lies behind its end. */
   #nextHeld(bytes: Buffer, from: number, end: number): number {
     const before = this.#heldBytes
-    this.#append(bytes, from, end)
+    if (!this.#append(bytes, from, end)) return this.#fail('Protocol error: too big request')
     const result = this.#read(this.#held!, 0, this.#heldBytes)
     if (result === COMPLETE) {
       // What was appended behind the request still lies in `bytes`.
@@ -106,8 +107,6 @@ export class RequestDecoder {
       return COMPLETE
     }
     this.used = end
-    if (result === NEED_MORE && this.#heldBytes > REQUEST_BYTES_MAX)
-      return this.#fail('Protocol error: too big request')
     return result
   }
 
@@ -125,24 +124,27 @@ export class RequestDecoder {
     return read
   }
 
-  #hold(bytes: Buffer, from: number, end: number): void {
-    const base = from
+  #hold(bytes: Buffer, from: number, end: number): boolean {
     this.#heldBytes = 0
-    this.#append(bytes, from, end)
     const off = this.request.off
-    for (let i = 0; i < this.#argc; i++) off[i] = off[i]! - base
+    for (let i = 0; i < this.#argc; i++) off[i] = off[i]! - from
+    return this.#append(bytes, from, end)
   }
 
-  #append(bytes: Buffer, from: number, end: number): void {
+  /** Keeps bytes; false if the request has too many, for us or for the memory that there is. */
+  #append(bytes: Buffer, from: number, end: number): boolean {
     const size = this.#heldBytes + end - from
+    if (size > REQUEST_BYTES_MAX) return false
     if (!this.#held || this.#held.length < size) {
       // At most twice what really came, whatever length was announced.
-      const larger = Buffer.allocUnsafeSlow(Math.max(1024, Math.min(size * 2, this.#announced(size))))
+      const larger = allocate(Math.max(1024, Math.min(size * 2, this.#announced(size))))
+      if (larger === null) return false
       if (this.#held) this.#held.copy(larger, 0, 0, this.#heldBytes)
       this.#held = larger
     }
     bytes.copy(this.#held, this.#heldBytes, from, end)
     this.#heldBytes = size
+    return true
   }
 
   #announced(size: number): number {
@@ -184,7 +186,7 @@ export class RequestDecoder {
         } else {
           this.#at = at - start
           this.#argc = argc
-          const next = this.#readBulkHeader(bytes, at, end)
+          const next = this.#readBulkHeader(bytes, start, end)
           if (next < 0) return next === -1 ? NEED_MORE : BAD
           length = this.#bulk
           at = next
@@ -215,11 +217,12 @@ export class RequestDecoder {
     this.#argc = 0
     this.#at = 0
     this.#bulk = -1
+    this.#scanned = 0
   }
 
   /** `*N CR LF`: sets #expected and #at. A count of 0 or less is an empty request. */
   #readHeader(bytes: Buffer, start: number, end: number): number {
-    const lineEnd = findCr(bytes, start, end)
+    const lineEnd = this.#findCr(bytes, start, start, end)
     if (lineEnd < 0) {
       return end - start > INLINE_BYTES_MAX ? this.#fail('Protocol error: too big mbulk count string') : NEED_MORE
     }
@@ -232,9 +235,10 @@ export class RequestDecoder {
     return COMPLETE
   }
 
-  /** `$N CR LF` at `at`: sets #bulk and returns where the argument begins; -1 = need more, -2 = bad. */
-  #readBulkHeader(bytes: Buffer, at: number, end: number): number {
-    const lineEnd = findCr(bytes, at, end)
+  /** `$N CR LF` at `start + #at`: sets #bulk and returns where the argument begins; -1 = need more, -2 = bad. */
+  #readBulkHeader(bytes: Buffer, start: number, end: number): number {
+    const at = start + this.#at
+    const lineEnd = this.#findCr(bytes, start, at, end)
     if (lineEnd < 0) {
       if (end - at <= INLINE_BYTES_MAX) return -1
       this.#fail('Protocol error: too big bulk count string')
@@ -259,10 +263,14 @@ export class RequestDecoder {
   }
 
   #readInline(bytes: Buffer, start: number, end: number): number {
-    const newline = bytes.indexOf(LF, start + this.#at)
-    if (newline < 0 || newline >= end) {
-      if (end - start > INLINE_BYTES_MAX) return this.#fail('Protocol error: too big inline request')
-      this.#at = end - start
+    const found = bytes.indexOf(LF, start + this.#scanned)
+    const newline = found < 0 || found >= end ? -1 : found
+    // However the line was cut: one that is too long is refused, its end in sight or not.
+    if ((newline < 0 ? end : newline) - start > INLINE_BYTES_MAX) {
+      return this.#fail('Protocol error: too big inline request')
+    }
+    if (newline < 0) {
+      this.#scanned = end - start
       return NEED_MORE
     }
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline
@@ -274,9 +282,25 @@ export class RequestDecoder {
     return COMPLETE
   }
 
+  /** The CR that ends the line at `from`, or -1; looks at no byte a second time when more have come. */
+  #findCr(bytes: Buffer, start: number, from: number, end: number): number {
+    const limit = Math.min(end, from + INLINE_BYTES_MAX + 1)
+    for (let i = Math.max(from, start + this.#scanned); i < limit; i++) if (bytes[i] === CR) return i
+    this.#scanned = limit - start
+    return -1
+  }
+
   #fail(error: string): number {
     this.error = error
     return BAD
+  }
+}
+
+function allocate(bytes: number): Buffer | null {
+  try {
+    return Buffer.allocUnsafeSlow(bytes)
+  } catch {
+    return null
   }
 }
 
@@ -284,24 +308,25 @@ function isDigit(byte: number): boolean {
   return byte >= 48 && byte <= 57
 }
 
-function findCr(bytes: Buffer, from: number, end: number): number {
-  const limit = Math.min(end, from + INLINE_BYTES_MAX + 1)
-  for (let i = from; i < limit; i++) if (bytes[i] === CR) return i
-  return -1
-}
-
-/** A decimal integer as Redis' string2ll takes it: no sign but `-`, no leading zero, no blank. NaN = not one. */
+/**
+ * A decimal integer as Redis' string2ll takes it: 64 bits, no sign but `-`, no leading zero, no blank. NaN = not one. Beyond
+ * 2^53 it is not exact, and as a length out of any range.
+ */
 function parseLength(bytes: Buffer, from: number, to: number): number {
   let i = from
   const isNegative = bytes[i] === MINUS
   if (isNegative) i++
-  if (i >= to || to - i > 15) return Number.NaN
+  if (i >= to || to - i > 19) return Number.NaN
   if (bytes[i] === ZERO && (to - i > 1 || isNegative)) return Number.NaN
   let value = 0
   for (; i < to; i++) {
     const byte = bytes[i]!
     if (!isDigit(byte)) return Number.NaN
     value = value * 10 + byte - ZERO
+  }
+  if (value > Number.MAX_SAFE_INTEGER) {
+    const exact = BigInt(bytes.toString('latin1', from, to))
+    if (exact !== BigInt.asIntN(64, exact)) return Number.NaN
   }
   return isNegative ? -value : value
 }

@@ -75,7 +75,8 @@ export const CLIENT_SPEC: CommandSpec = {
     {
       name: 'reply',
       arity: 3,
-      flags: ['noscript', 'loading', 'stale'],
+      // Within EXEC it would leave holes in an array whose length was told.
+      flags: ['noscript', 'loading', 'stale', 'no_multi'],
       group: 'connection',
       since: '3.2.0',
       summary: 'Turns replies on or off.',

@@ -3,6 +3,7 @@ import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import {isClientName} from './connection-name.ts'
 import {CLIENT_SPEC} from './client-specs.ts'
 import {helpReply} from './help.ts'
+import {subcommandSyntax} from './unknown.ts'
 import {withSubcommands} from './command.ts'
 import {REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT} from '../session.ts'
 import type {CommandSpec} from './command.ts'
@@ -84,7 +85,7 @@ function list(c: Context): void {
     ids = new Set()
     for (let i = 3; i < c.argc; i++) {
       const id = c.integer(i)
-      if (Number.isNaN(id) || id < 1) return c.fail('ERR Invalid client ID')
+      if (Number.isNaN(id)) return c.fail('ERR Invalid client ID')
       ids.add(id)
     }
   } else if (c.argc !== 2) return c.fail(ERR_SYNTAX)
@@ -148,10 +149,14 @@ function killMatching(c: Context, filter: KillFilter): number {
     if (filter.address !== undefined && session.address !== filter.address) continue
     if (filter.localAddress !== undefined && session.localAddress !== filter.localAddress) continue
     if (filter.type !== undefined && filter.type !== 'normal') continue
-    if (filter.skipsMe && session === c.session) continue
+    if ((filter.skipsMe && session === c.session) || session.closesAfterReply) continue
     killed++
     if (session === c.session) session.closesAfterReply = true
-    else c.engine.host.close(session)
+    else {
+      // It counts as gone from now on.
+      session.closesAfterReply = true
+      c.engine.host.close(session)
+    }
   }
   return killed
 }
@@ -171,8 +176,8 @@ function pause(c: Context): void {
   if (c.argc === 4) {
     if (c.is(3, 'WRITE')) isForWritesOnly = true
     else if (!c.is(3, 'ALL')) return c.fail('ERR CLIENT PAUSE mode must be WRITE or ALL')
-  } else if (c.argc > 4) return c.fail(ERR_SYNTAX)
-  c.engine.pause(c.now + Math.min(Number(ms), Number.MAX_SAFE_INTEGER - c.now), isForWritesOnly)
+  } else if (c.argc > 4) return c.fail(subcommandSyntax(c))
+  c.engine.pause.begin(c.now + Math.min(Number(ms), Number.MAX_SAFE_INTEGER - c.now), isForWritesOnly)
   c.out.ok()
 }
 
@@ -194,6 +199,10 @@ function trackinginfo(c: Context): void {
 }
 
 function unblock(c: Context): void {
+  if (c.argc > 4) return c.fail(subcommandSyntax(c))
+  if (c.argc === 4 && !c.is(3, 'TIMEOUT') && !c.is(3, 'ERROR')) {
+    return c.fail('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
+  }
   if (Number.isNaN(c.integer(2))) return c.fail(ERR_NOT_INTEGER)
   c.out.integer(0)
 }

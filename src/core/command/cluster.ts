@@ -26,7 +26,7 @@ function slots(c: Context): void {
   c.out.bulkString(host)
   c.out.integer(port)
   c.out.bulkString(c.engine.nodeId)
-  c.out.array(0)
+  c.out.map(0)
 }
 
 function shards(c: Context): void {
@@ -41,21 +41,20 @@ function shards(c: Context): void {
   out.bulkString('nodes')
   out.array(1)
   out.map(7)
-  const texts: readonly [string, string][] = [
+  const fields: readonly [string, string | number][] = [
     ['id', c.engine.nodeId],
+    ['port', port],
     ['ip', host],
     ['endpoint', host],
     ['role', 'master'],
+    ['replication-offset', c.effects.changes],
     ['health', 'online'],
   ]
-  for (const [name, value] of texts) {
+  for (const [name, value] of fields) {
     out.bulkString(name)
-    out.bulkString(value)
+    if (typeof value === 'number') out.integer(value)
+    else out.bulkString(value)
   }
-  out.bulkString('port')
-  out.integer(port)
-  out.bulkString('replication-offset')
-  out.integer(c.effects.changes)
   out.bulkString('id')
   out.bulkString(shardId(c))
 }
@@ -105,15 +104,17 @@ function keyslot(c: Context): void {
 }
 
 function countkeysinslot(c: Context): void {
-  const bucket = bucketArgument(c, 2)
-  if (bucket >= 0) c.out.integer(c.keyspace.bucketCount(bucket))
+  const bucket = c.integer(2)
+  if (Number.isNaN(bucket)) return c.fail(ERR_NOT_INTEGER)
+  if (bucket < 0 || bucket >= BUCKET_COUNT) return c.fail('ERR Invalid slot')
+  c.out.integer(c.keyspace.bucketCount(bucket))
 }
 
 function getkeysinslot(c: Context): void {
-  const bucket = bucketArgument(c, 2)
-  if (bucket < 0) return
+  const bucket = c.integer(2)
   const wanted = c.integer(3)
-  if (Number.isNaN(wanted) || wanted < 0) return c.fail('ERR Invalid number of keys')
+  if (Number.isNaN(bucket) || Number.isNaN(wanted)) return c.fail(ERR_NOT_INTEGER)
+  if (bucket < 0 || bucket >= BUCKET_COUNT || wanted < 0) return c.fail('ERR Invalid slot or number of keys')
   const {keyspace, out} = c
   const found: number[] = []
   let cursor = 0
@@ -180,8 +181,24 @@ function replySlotStats(c: Context, buckets: readonly number[]): void {
   }
 }
 
+function failover(c: Context): void {
+  const isKnown = c.argc === 2 || (c.argc === 3 && (c.is(2, 'FORCE') || c.is(2, 'TAKEOVER')))
+  c.fail(isKnown ? 'ERR You should send CLUSTER FAILOVER to a replica' : ERR_SYNTAX)
+}
+
+/** Digits and dots, or hex digits and colons: enough to tell an address from a name. */
+function isIpAddress(text: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) || (text.includes(':') && /^[0-9a-fA-F:.]+$/.test(text))
+}
+
 function meet(c: Context): void {
   const {host, port} = c.engine.host.facts()
+  if (!isIpAddress(c.text(2))) return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
+  const wanted = c.integer(3)
+  if (Number.isNaN(wanted)) return c.fail(`ERR Invalid TCP base port specified: ${c.latin1(3)}`)
+  if (wanted < 1 || wanted > 65_535) {
+    return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
+  }
   if (c.text(2) === host && c.integer(3) === port) return c.out.ok()
   c.fail('ERR this node is a cluster of its own and does not join others yet')
 }
@@ -204,7 +221,7 @@ const CLUSTER_COMMAND: CommandSpec = withSubcommands(CLUSTER_SPEC, {
   },
   links: (c) => c.out.array(0),
   'slot-stats': slotStats,
-  failover: (c) => c.fail('ERR You should send CLUSTER FAILOVER to a replica'),
+  failover,
   forget: (c) => {
     if (isKnownNode(c, 2)) c.fail("ERR I tried hard but I can't forget myself...")
   },

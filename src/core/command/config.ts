@@ -17,6 +17,14 @@ interface Setting {
   readonly set?: (c: Context, value: string) => string | null
 }
 
+/** Gives `set` the number that `value` is, or says why not. */
+function setInteger(value: string, min: number, set: (number: number) => void): string | null {
+  if (!/^(0|-?[1-9][0-9]{0,15})$/.test(value)) return "argument couldn't be parsed into an integer"
+  if (Number(value) < min) return `argument must be between ${min} and 9223372036854775807 inclusive`
+  set(Number(value))
+  return null
+}
+
 function fixed(value: string | number): Setting {
   return {get: () => String(value)}
 }
@@ -31,7 +39,14 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   'proto-max-bulk-len': fixed(BULK_BYTES_MAX),
   'client-query-buffer-limit': fixed(REQUEST_BYTES_MAX),
   'notify-keyspace-events': fixed(''),
-  'slowlog-log-slower-than': fixed(-1),
+  'slowlog-log-slower-than': {
+    get: (c) => String(c.engine.slowlog.thresholdUs),
+    set: (c, value) => setInteger(value, -1, (us) => (c.engine.slowlog.thresholdUs = us)),
+  },
+  'slowlog-max-len': {
+    get: (c) => String(c.engine.slowlog.lengthMax),
+    set: (c, value) => setInteger(value, 0, (length) => (c.engine.slowlog.lengthMax = length)),
+  },
   maxmemory: {
     get: (c) => String(c.engine.eviction.maxBytes),
     set: (c, value) => {
@@ -66,17 +81,26 @@ function namesOf(c: Context): readonly string[] {
   return [...Object.keys(SETTINGS), ...c.engine.host.configNames()]
 }
 
+/** Not `SETTINGS[name]`: a client may ask for `constructor`. */
+function settingOf(name: string): Setting | undefined {
+  return Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined
+}
+
 function valueOf(c: Context, name: string): string | null {
-  return SETTINGS[name]?.get(c) ?? c.engine.host.configGet(name)
+  return settingOf(name)?.get(c) ?? c.engine.host.configGet(name)
 }
 
 function get(c: Context): void {
   const found = new Map<string, string>()
   for (let i = 2; i < c.argc; i++) {
     const pattern = c.copy(i)
-    for (const name of namesOf(c)) {
-      if (matchesGlob(pattern, Buffer.from(name), true)) found.set(name, valueOf(c, name) ?? '')
-    }
+    // A name, not a pattern, is answered as it was written.
+    const exact = /[[*?]/.test(c.latin1(i)) ? null : valueOf(c, c.latin1(i).toLowerCase())
+    if (exact !== null) found.set(c.latin1(i), exact)
+    else
+      for (const name of namesOf(c)) {
+        if (matchesGlob(pattern, Buffer.from(name), true)) found.set(name, valueOf(c, name) ?? '')
+      }
   }
   c.out.map(found.size)
   for (const [name, value] of found) {
@@ -109,7 +133,7 @@ function set(c: Context): void {
 }
 
 function change(c: Context, name: string, value: string): string | null {
-  const setting = SETTINGS[name]
+  const setting = settingOf(name)
   if (setting && !setting.set) {
     // Asking for what is the case already is no change.
     if (setting.get(c) === value) return null

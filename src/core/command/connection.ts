@@ -36,14 +36,13 @@ function auth(c: Context): void {
       'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
     )
   }
-  if (!authenticate(c, c.argc === 3 ? c.text(1) : 'default', c.text(c.argc - 1))) return c.fail(WRONG_PASSWORD)
+  if (!authenticate(c, c.argc === 3 ? c.text(1) : 'default', c.copy(c.argc - 1))) return c.fail(WRONG_PASSWORD)
   c.out.ok()
 }
 
 /** True if the password is right; the session is then authenticated. Takes as long whatever is wrong with it. */
-function authenticate(c: Context, user: string, password: string): boolean {
+function authenticate(c: Context, user: string, given: Buffer): boolean {
   const wanted = Buffer.from(c.engine.password)
-  const given = Buffer.from(password)
   let difference = wanted.length ^ given.length
   for (let i = 0; i < given.length; i++) difference |= given[i]! ^ (wanted[i % Math.max(wanted.length, 1)] ?? 0)
   const isRight = user === 'default' && (c.engine.password === '' || difference === 0)
@@ -61,11 +60,11 @@ function hello(c: Context): void {
     if (proto !== 2 && proto !== 3) return c.fail('NOPROTO unsupported protocol version')
     next = 2
   }
-  let credentials: readonly [string, string] | null = null
+  let credentials: readonly [string, Buffer] | null = null
   let name: string | null = null
   for (let i = next; i < c.argc; i++) {
     if (c.is(i, 'AUTH') && i + 2 < c.argc) {
-      credentials = [c.text(i + 1), c.text(i + 2)]
+      credentials = [c.text(i + 1), c.copy(i + 2)]
       i += 2
     } else if (c.is(i, 'SETNAME') && i + 1 < c.argc) {
       name = c.latin1(++i)

@@ -6,6 +6,7 @@
  */
 import {Request} from '../../resp/request-decoder.ts'
 import type {ReplyWriter} from '../../resp/reply-writer.ts'
+import {KEY_BYTES_MAX} from '../../constants.ts'
 import {FLAG_EXPIRES, FLAG_MAP, WORD_KEY, WORD_USED, expireAt, setWord, word} from '../keyspace/node.ts'
 import type {Effects} from '../effects.ts'
 import type {Engine} from '../engine.ts'
@@ -21,8 +22,11 @@ export const ERR_NOT_FLOAT = 'ERR value is not a valid float'
 export const ERR_WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
 export const ERR_NO_SUCH_KEY = 'ERR no such key'
 export const ERR_TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
-export const ERR_OOM = "OOM command not allowed when used memory > 'maxmemory'."
+export const ERR_OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 export const ERR_INDEX = 'ERR index out of range'
+
+/** No key, name or option is longer. */
+const TEXT_BYTES_MAX = KEY_BYTES_MAX
 
 /** What `execute` says of a request. */
 export const DONE = 0
@@ -102,16 +106,21 @@ export class Context {
     return (word(this.keyspace.memory, node, WORD_KEY) & FLAG_MAP) !== 0
   }
 
-  /** Argument `i` as text; keys and values that are shown to nobody stay bytes. */
+  /** Argument `i` as text, the beginning of it if it is huge; keys and values that are shown to nobody stay bytes. */
   text(i: number): string {
-    const request = this.request
-    return request.buf.toString('utf8', request.off[i], request.off[i]! + request.len[i]!)
+    return this.#string('utf8', i)
   }
 
-  /** Argument `i`, byte for byte as Latin-1: for use as a JavaScript map's key. */
+  /** Argument `i`, byte for byte as Latin-1, the beginning of it if it is huge: for use as a JavaScript map's key. */
   latin1(i: number): string {
+    return this.#string('latin1', i)
+  }
+
+  /** JavaScript has no strings as long as an argument may be. */
+  #string(encoding: BufferEncoding, i: number): string {
     const request = this.request
-    return request.buf.toString('latin1', request.off[i], request.off[i]! + request.len[i]!)
+    const from = request.off[i]!
+    return request.buf.toString(encoding, from, from + Math.min(request.len[i]!, TEXT_BYTES_MAX))
   }
 
   /** A copy of argument `i`. */

@@ -31,7 +31,7 @@ function server(c: Context): readonly Field[] {
     ['os', 'Linux'],
     ['arch_bits', 64],
     ['process_id', facts.processId],
-    ['run_id', c.engine.nodeId],
+    ['run_id', facts.runId],
     ['tcp_port', facts.port],
     ['server_time_usec', c.now * 1000],
     ['uptime_in_seconds', uptimeS],
@@ -50,7 +50,7 @@ function clients(c: Context): readonly Field[] {
     ['connected_clients', connected],
     ['cluster_connections', 0],
     ['maxclients', c.engine.host.facts().maxClients],
-    ['blocked_clients', 0],
+    ['blocked_clients', c.engine.parking.waitingCount],
     ['tracking_clients', 0],
   ]
 }

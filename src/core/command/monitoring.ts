@@ -3,6 +3,7 @@ import {FLAG_EXPIRES, FLAG_LARGE, WORD_USED, nodeFlags, valueLength, word} from 
 import {DESCRIPTOR_BYTES} from '../keyspace/dict.ts'
 import {encodingOf} from './encoding.ts'
 import {helpReply} from './help.ts'
+import {subcommandSyntax} from './unknown.ts'
 import {withSubcommands} from './command.ts'
 import {ERR_NOT_INTEGER, ERR_NO_SUCH_KEY, ERR_SYNTAX} from './context.ts'
 import {DEBUG_SPEC, LATENCY_SPEC, MEMORY_SPEC, SLOWLOG_SPEC} from './server-container-specs.ts'
@@ -11,6 +12,7 @@ import type {Context} from './context.ts'
 
 /** Fields of a large map that are looked at to estimate its size. */
 const SAMPLES_DEFAULT = 5
+const SLOW_ENTRIES_DEFAULT = 10
 
 function usage(c: Context): void {
   let samples = SAMPLES_DEFAULT
@@ -100,8 +102,26 @@ function debugObject(c: Context): void {
 function debugSleep(c: Context): void {
   const seconds = Number(c.latin1(2))
   if (!(seconds >= 0 && seconds <= 3600)) return c.fail('ERR value is not a valid float')
-  c.engine.pause(c.now + Math.round(seconds * 1000), false)
+  c.engine.pause.begin(c.now + Math.round(seconds * 1000), false)
   c.out.ok()
+}
+
+function slowlogGet(c: Context): void {
+  if (c.argc > 3) return c.fail(subcommandSyntax(c))
+  const wanted = c.argc === 3 ? c.integer(2) : SLOW_ENTRIES_DEFAULT
+  if (!(wanted >= -1)) return c.fail('ERR count should be greater than or equal to -1')
+  const entries = wanted < 0 ? c.engine.slowlog.entries : c.engine.slowlog.entries.slice(0, wanted)
+  c.out.array(entries.length)
+  for (const entry of entries) {
+    c.out.array(6)
+    c.out.integer(entry.id)
+    c.out.integer(entry.time)
+    c.out.integer(entry.durationUs)
+    c.out.array(entry.args.length)
+    for (const arg of entry.args) c.out.bulkBuffer(arg)
+    c.out.bulkString(entry.address)
+    c.out.bulkString(entry.name)
+  }
 }
 
 export const MONITORING_COMMANDS: readonly CommandSpec[] = [
@@ -114,13 +134,12 @@ export const MONITORING_COMMANDS: readonly CommandSpec[] = [
     help: (c) => helpReply(c, LATENCY_SPEC),
   }),
   withSubcommands(SLOWLOG_SPEC, {
-    get: (c) => {
-      if (c.argc > 3) return c.wrongArity()
-      if (c.argc === 3 && !(c.integer(2) >= -1)) return c.fail('ERR count should be greater than or equal to -1')
-      c.out.array(0)
+    get: slowlogGet,
+    len: (c) => c.out.integer(c.engine.slowlog.entries.length),
+    reset: (c) => {
+      c.engine.slowlog.clear()
+      c.out.ok()
     },
-    len: (c) => c.out.integer(0),
-    reset: (c) => c.out.ok(),
     help: (c) => helpReply(c, SLOWLOG_SPEC),
   }),
   withSubcommands(MEMORY_SPEC, {

@@ -57,8 +57,9 @@ function shutdown(c: Context): void {
     else if (c.is(i, 'ABORT') && c.argc === 2) return c.fail('ERR No shutdown in progress.')
     else return c.fail(ERR_SYNTAX)
   }
+  const error = c.engine.host.shutdown(c.session, {mode, isNow, isForced})
+  if (error !== null) return c.fail(error)
   c.verdict = WAITING
-  c.engine.host.shutdown(c.session, {mode, isNow, isForced})
 }
 
 function monitor(c: Context): void {

@@ -1,10 +1,12 @@
 /** MULTI EXEC DISCARD WATCH UNWATCH: check-and-set. */
 import {keyBucket} from '../../base/crc16.ts'
+import {ReplyTooLargeError} from '../../resp/reply-writer.ts'
 import {abortTransaction, endTransaction} from '../transaction.ts'
-import {IS_DENY_OOM} from './command.ts'
-import {ERR_OOM} from './context.ts'
 import {MANY_BUCKETS} from '../session.ts'
+import {isKeyTooLong} from './access.ts'
+import {IS_DENY_OOM} from './command.ts'
 import type {CommandSpec} from './command.ts'
+import {ERR_OUT_OF_MEMORY} from './context.ts'
 import type {Context} from './context.ts'
 
 function multi(c: Context): void {
@@ -21,8 +23,10 @@ function exec(c: Context): void {
     endTransaction(c)
     return c.fail('EXECABORT Transaction discarded because of previous errors.')
   }
-  const growsMemory = session.queue.some((queued) => (queued.command.bits & IS_DENY_OOM) !== 0)
-  if (growsMemory && engine.eviction.isOver && !engine.eviction.makeRoom()) return abortTransaction(c, ERR_OOM)
+  // There was room when the commands were queued; now nothing of the transaction may be applied.
+  if (session.queue.some(({command}) => (command.bits & IS_DENY_OOM) !== 0) && !engine.eviction.makeRoom()) {
+    return abortTransaction(c, ERR_OUT_OF_MEMORY)
+  }
   if (session.transactionBucket === MANY_BUCKETS) {
     endTransaction(c)
     return c.fail("CROSSSLOT Keys in request don't hash to the same slot")
@@ -32,14 +36,29 @@ function exec(c: Context): void {
     endTransaction(c)
     return out.nullArray()
   }
-  const queue = session.queue
   effects.watches.unwatch(session)
-  out.array(queue.length)
   effects.beginGroup()
-  for (const queued of queue) engine.runQueued(queued.command, queued.request)
+  const tooLarge = runAll(c)
   effects.endGroup()
   c.hasFailed = false
   endTransaction(c)
+  if (tooLarge !== null) throw tooLarge
+}
+
+/** Executes the queue, all of it: replies too large to send cost the client its connection, not others half a transaction. */
+function runAll(c: Context): ReplyTooLargeError | null {
+  const {queue} = c.session
+  let tooLarge: ReplyTooLargeError | null = null
+  c.out.array(queue.length)
+  for (const queued of queue) {
+    try {
+      c.engine.runQueued(queued.command, queued.request)
+    } catch (error) {
+      if (!(error instanceof ReplyTooLargeError)) throw error
+      tooLarge = error
+    }
+  }
+  return tooLarge
 }
 
 /** A watched key whose time has come has changed, even if nobody has come across it since. */
@@ -64,6 +83,7 @@ function discard(c: Context): void {
 
 function watch(c: Context): void {
   if (c.session.inTransaction) return c.fail('ERR WATCH inside MULTI is not allowed')
+  for (let i = 1; i < c.argc; i++) if (isKeyTooLong(c, i)) return
   for (let i = 1; i < c.argc; i++) {
     c.lookup(i)
     c.effects.watches.watch(c.session, c.latin1(i))

@@ -21,6 +21,9 @@ import type {Effects} from '../effects.ts'
 import type {RecordWriter} from '../../record/codec.ts'
 
 /** A large map whose fields are being written: found again by its key, because nodes move. */
+/** A record counts as one, and once more for each so many bytes of its value: copying those takes as long. */
+const BYTES_PER_RECORD = 1024
+
 interface OpenMap {
   readonly key: Buffer
   readonly table: number
@@ -102,7 +105,7 @@ export class BucketImage {
         valueLength(memory, node),
         at,
       )
-      return 1
+      return 1 + valueLength(memory, node) / BYTES_PER_RECORD
     }
     const key = Buffer.from(bytes.subarray(from, from + length))
     if (isLargeMap(memory, node)) {
@@ -126,8 +129,10 @@ export class BucketImage {
     }
     let written = 0
     map.cursor = keyspace.dict.scan(map.table, map.cursor, (field) => {
-      written++
-      maps.visitField(field, (...parts) => this.#writeField(map.key, ...parts))
+      maps.visitField(field, (...parts) => {
+        written += 1 + parts[5] / BYTES_PER_RECORD
+        this.#writeField(map.key, ...parts)
+      })
     })
     if (map.cursor === 0) {
       this.#writeExpiry(node, map.key)

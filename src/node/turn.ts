@@ -11,8 +11,8 @@ import {ReplyWriter} from '../resp/reply-writer.ts'
 const FLUSH_BYTES = 256 * 1024
 
 export interface Recipient {
-  /** Sends bytes, or copies what cannot be sent at once. */
-  send(bytes: Buffer): void
+  /** Sends bytes; true if they are still being read from when it returns. */
+  send(bytes: Buffer): boolean
   /** All of the turn's bytes were given to `send`. */
   sent(): void
 }
@@ -22,7 +22,7 @@ interface Message {
   readonly bytes: Buffer
 }
 
-export class Outbox {
+export class Turn {
   readonly writer = new ReplyWriter()
   readonly #recipients: Recipient[] = []
   readonly #starts: number[] = []
@@ -66,11 +66,13 @@ export class Outbox {
     const count = this.#count
     this.#count = 0
     const {buf, pos} = writer
+    let isPinned = false
     for (let i = 0; i < count; i++) {
       const end = i + 1 < count ? this.#starts[i + 1]! : pos
-      this.#recipients[i]!.send(buf.subarray(this.#starts[i], end))
+      if (this.#recipients[i]!.send(buf.subarray(this.#starts[i], end))) isPinned = true
     }
-    writer.clear()
+    if (isPinned) writer.abandon()
+    else writer.clear()
     for (let i = 0; i < count; i++) this.#recipients[i]!.sent()
     if (this.#messages.length > 0) this.#sendMessages()
   }
