@@ -17,6 +17,8 @@ export const DEFAULT_PORT = 7379
 /** The peer port is the client port plus this, unless it is given. */
 export const PEER_PORT_OFFSET = 10_000
 
+/** One read from a socket; all connections share the buffer. An argument that is larger has a buffer of its own. */
+export const SHARED_READ_BYTES = 64 * 1024
 /** Arguments in one request, the command's name included. Redis: 1024 * 1024. */
 export const REQUEST_ARGS_MAX = 1_048_576
 /** One argument. Redis: proto-max-bulk-len, 512 MB. */

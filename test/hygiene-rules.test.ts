@@ -66,13 +66,6 @@ describe('layers', () => {
 
   test.each([
     ['no-cycles', {'src/base/a.ts': "import './b.ts'", 'src/base/b.ts': "import './a.ts'"}],
-    [
-      'no-cycles',
-      {
-        'src/base/a.ts': "import type {B} from './b.ts'\nexport interface A {b: B}",
-        'src/base/b.ts': "import type {A} from './a.ts'\nexport interface B {a: A}",
-      },
-    ],
     ['base-stands-alone', {'src/base/a.ts': "import '../core/b.ts'", 'src/core/b.ts': NOTHING}],
     ['codecs-stand-on-base', {'src/resp/a.ts': "import '../record/b.ts'", 'src/record/b.ts': NOTHING}],
     ['core-is-pure', {'src/core/a.ts': "import '../node/b.ts'", 'src/node/b.ts': NOTHING}],
@@ -98,6 +91,9 @@ describe('layers', () => {
       'src/node/d.ts': "import 'node:net'\nimport '../core/c.ts'",
       'src/cli/e.ts': "import '../node/d.ts'",
       'commands/f.ts': "import '../src/cli/e.ts'",
+      // Types may name each other: they are gone at run time.
+      'src/core/g.ts': "import type {H} from './h.ts'\nexport interface G {h: H}",
+      'src/core/h.ts': "import type {G} from './g.ts'\nexport interface H {g: G}",
     }
     expect(await brokenRules(files)).toEqual([])
   })

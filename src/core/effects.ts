@@ -10,55 +10,24 @@
  * With no listener nothing is encoded: the hot path pays one addition and one load.
  */
 import {keyBucket} from '../base/crc16.ts'
-import {BUCKET_COUNT} from '../constants.ts'
 import {NO_EXPIRY, expireAt, isMap, keyLength, keyOffset, pageBytes, valueLength, valueOffset} from './keyspace/node.ts'
+import {RecordFeed} from './record-feed.ts'
 import {Watches} from './watches.ts'
 import type {Keyspace} from './keyspace/keyspace.ts'
 import type {MapStore} from './keyspace/map-store.ts'
-import type {RecordWriter} from '../record/codec.ts'
 
-export class Effects {
+export class Effects extends RecordFeed {
   readonly keyspace: Keyspace
   readonly maps: MapStore
   readonly watches = new Watches()
-  /** Changes so far of each bucket; with the epoch it orders them. */
-  readonly seq = new Float64Array(BUCKET_COUNT)
-  readonly epoch = new Uint32Array(BUCKET_COUNT)
-  /** Unix ms, stamped on records; the driver sets it before each input. */
-  time = 0
-  /** Changes since the node started. */
-  changes = 0
   expiredKeys = 0
   expiredFields = 0
   evictedKeys = 0
 
-  readonly #listeners: (RecordWriter | null)[] = new Array<RecordWriter | null>(BUCKET_COUNT).fill(null)
-  readonly #inGroup: RecordWriter[] = []
-  #groupDepth = 0
-
   constructor(keyspace: Keyspace, maps: MapStore) {
+    super()
     this.keyspace = keyspace
     this.maps = maps
-  }
-
-  /** From now on every record of the bucket is also written to `writer`; null ends it. Not inside a group. */
-  listen(bucket: number, writer: RecordWriter | null): void {
-    this.#listeners[bucket] = writer
-  }
-
-  listener(bucket: number): RecordWriter | null {
-    return this.#listeners[bucket]!
-  }
-
-  /** Records until `endGroup` are applied whole or not at all, wherever they go. Groups nest. */
-  beginGroup(): void {
-    this.#groupDepth++
-  }
-
-  endGroup(): void {
-    if (--this.#groupDepth > 0) return
-    for (const writer of this.#inGroup) writer.endGroup()
-    this.#inGroup.length = 0
   }
 
   /** Key becomes this string with this expiry. `node`: the key's node or 0. Returns the new node. */
@@ -74,7 +43,7 @@ export class Effects {
     valueBytes: number,
     at: number,
   ): number {
-    const writer = this.#next(bucket)
+    const writer = this.next(bucket)
     if (writer !== null) {
       writer.set(
         bucket,
@@ -112,29 +81,31 @@ export class Effects {
 
   /** The string of this node was written in place. */
   stringWritten(bucket: number, node: number): void {
-    const memory = this.keyspace.memory
-    const bytes = pageBytes(memory, node)
-    const from = keyOffset(memory, node)
-    const length = keyLength(memory, node)
-    const writer = this.#next(bucket)
-    if (writer !== null) {
-      const valueFrom = valueOffset(memory, node)
-      const at = expireAt(memory, node)
-      writer.set(
-        bucket,
-        this.epoch[bucket]!,
-        this.seq[bucket]!,
-        this.time,
-        bytes,
-        from,
-        length,
-        bytes,
-        valueFrom,
-        valueLength(memory, node),
-        at,
-      )
+    const {memory} = this.keyspace
+    this.#recordString(bucket, node)
+    if (this.watches.isActive) {
+      this.watches.touch(pageBytes(memory, node), keyOffset(memory, node), keyLength(memory, node))
     }
-    if (this.watches.isActive) this.watches.touch(bytes, from, length)
+  }
+
+  #recordString(bucket: number, node: number): void {
+    const writer = this.next(bucket)
+    if (writer === null) return
+    const {memory} = this.keyspace
+    const bytes = pageBytes(memory, node)
+    writer.set(
+      bucket,
+      this.epoch[bucket]!,
+      this.seq[bucket]!,
+      this.time,
+      bytes,
+      keyOffset(memory, node),
+      keyLength(memory, node),
+      bytes,
+      valueOffset(memory, node),
+      valueLength(memory, node),
+      expireAt(memory, node),
+    )
   }
 
   delete(bucket: number, node: number): void {
@@ -142,8 +113,7 @@ export class Effects {
     const bytes = pageBytes(memory, node)
     const from = keyOffset(memory, node)
     const length = keyLength(memory, node)
-    const writer = this.#next(bucket)
-    if (writer !== null) writer.delete(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time, bytes, from, length)
+    this.recordDelete(bucket, bytes, from, length)
     if (this.watches.isActive) this.watches.touch(bytes, from, length)
     this.keyspace.remove(bucket, node)
   }
@@ -164,27 +134,7 @@ export class Effects {
     valueBytes: number,
     at: number,
   ): number {
-    const writer = this.#next(bucket)
-    if (writer !== null) {
-      const seq = this.seq[bucket]!
-      const epoch = this.epoch[bucket]!
-      writer.mapSet(
-        bucket,
-        epoch,
-        seq,
-        this.time,
-        key,
-        keyFrom,
-        keyBytes,
-        field,
-        fieldFrom,
-        fieldBytes,
-        value,
-        valueFrom,
-        valueBytes,
-        at,
-      )
-    }
+    this.recordField(bucket, key, keyFrom, keyBytes, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
     if (this.watches.isActive) this.watches.touch(key, keyFrom, keyBytes)
     return this.maps.set(
       bucket,
@@ -216,7 +166,7 @@ export class Effects {
     const bytes = pageBytes(memory, node)
     const from = keyOffset(memory, node)
     const length = keyLength(memory, node)
-    const writer = this.#next(bucket)
+    const writer = this.next(bucket)
     if (writer !== null) {
       writer.mapDelete(
         bucket,
@@ -241,12 +191,7 @@ export class Effects {
     const bytes = pageBytes(memory, node)
     const from = keyOffset(memory, node)
     const length = keyLength(memory, node)
-    const writer = this.#next(bucket)
-    if (writer !== null) {
-      const seq = this.seq[bucket]!
-      if (at === NO_EXPIRY) writer.persist(bucket, this.epoch[bucket]!, seq, this.time, bytes, from, length)
-      else writer.expireAt(bucket, this.epoch[bucket]!, seq, this.time, bytes, from, length, at)
-    }
+    this.recordExpiry(bucket, bytes, from, length, at)
     if (this.watches.isActive) this.watches.touch(bytes, from, length)
     return this.keyspace.setExpiry(bucket, node, at)
   }
@@ -264,7 +209,7 @@ export class Effects {
     const bytes = pageBytes(memory, node)
     const from = keyOffset(memory, node)
     const length = keyLength(memory, node)
-    const writer = this.#next(bucket)
+    const writer = this.next(bucket)
     if (writer !== null) {
       const seq = this.seq[bucket]!
       const epoch = this.epoch[bucket]!
@@ -284,7 +229,7 @@ export class Effects {
 
   #clear(bucket: number): void {
     if (this.keyspace.bucketCount(bucket) === 0) return
-    const writer = this.#next(bucket)
+    const writer = this.next(bucket)
     if (writer !== null) writer.clear(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time)
     this.keyspace.clearBucket(bucket)
   }
@@ -316,74 +261,65 @@ export class Effects {
     return this.mapDelete(bucket, node, field, fieldFrom, fieldBytes)
   }
 
+  /** The time of all fields of a map has come. */
+  expireMap(bucket: number, node: number): void {
+    this.expiredFields += this.maps.count(node)
+    this.delete(bucket, node)
+  }
+
   /** Room is needed. */
   evict(bucket: number, node: number): void {
     this.evictedKeys++
     this.delete(bucket, node)
   }
 
-  /** The value of `node` moves to another key of the bucket, which must not exist. */
-  rename(bucket: number, node: number, key: Buffer, keyFrom: number, keyBytes: number): number {
-    const {keyspace} = this
-    const memory = keyspace.memory
+  /** The value of `node` moves to another key of the bucket; `target` is that key's node now, or 0. Returns the new node. */
+  rename(bucket: number, node: number, target: number, key: Buffer, keyFrom: number, keyBytes: number): number {
+    const {memory} = this.keyspace
     this.beginGroup()
-    const bytes = pageBytes(memory, node)
-    const from = keyOffset(memory, node)
-    const length = keyLength(memory, node)
-    const writer = this.#next(bucket)
-    if (writer !== null) writer.delete(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time, bytes, from, length)
-    if (this.watches.isActive) this.watches.touch(bytes, from, length)
-    const fresh = keyspace.rename(bucket, node, key, keyFrom, keyBytes)
-    this.recordWhole(bucket, fresh)
+    if (target !== 0) this.recordDelete(bucket, key, keyFrom, keyBytes)
+    this.recordDelete(bucket, pageBytes(memory, node), keyOffset(memory, node), keyLength(memory, node))
+    const fresh = this.moveKey(bucket, node, target, key, keyFrom, keyBytes)
+    this.#recordWhole(bucket, fresh)
     this.endGroup()
     return fresh
   }
 
-  /** Advances seq by what it takes to build the key's value anew, and writes those records if someone listens. */
-  recordWhole(bucket: number, node: number): void {
-    const {memory} = this.keyspace
-    if (!isMap(memory, node)) return this.stringWritten(bucket, node)
-    const key = pageBytes(memory, node)
-    const from = keyOffset(memory, node)
-    const length = keyLength(memory, node)
-    this.maps.each(node, (field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at) => {
-      const writer = this.#next(bucket)
-      if (writer === null) return
-      const epoch = this.epoch[bucket]!
-      const seq = this.seq[bucket]!
-      writer.mapSet(
-        bucket,
-        epoch,
-        seq,
-        this.time,
-        key,
-        from,
-        length,
-        field,
-        fieldFrom,
-        fieldBytes,
-        value,
-        valueFrom,
-        valueBytes,
-        at,
-      )
-    })
-    const at = expireAt(memory, node)
-    if (at !== NO_EXPIRY) {
-      this.#next(bucket)?.expireAt(bucket, this.epoch[bucket]!, this.seq[bucket]!, this.time, key, from, length, at)
+  /** The change of `rename` without its records: a job has written them. */
+  moveKey(bucket: number, node: number, target: number, key: Buffer, keyFrom: number, keyBytes: number): number {
+    const {keyspace} = this
+    const {memory} = keyspace
+    if (this.watches.isActive) {
+      this.watches.touch(pageBytes(memory, node), keyOffset(memory, node), keyLength(memory, node))
+      this.watches.touch(key, keyFrom, keyBytes)
     }
-    if (this.watches.isActive) this.watches.touch(key, from, length)
+    if (target !== 0) keyspace.remove(bucket, target)
+    return keyspace.rename(bucket, node, key, keyFrom, keyBytes)
   }
 
-  /** Advances the bucket's seq for one change; returns who listens, its group opened if one is due. */
-  #next(bucket: number): RecordWriter | null {
-    this.changes++
-    this.seq[bucket]!++
-    const writer = this.#listeners[bucket]!
-    if (writer !== null && this.#groupDepth > 0 && !this.#inGroup.includes(writer)) {
-      writer.beginGroup()
-      this.#inGroup.push(writer)
+  /** Puts a map that a job has built (MapStore.makeDetached) in the place of its key's node `target`, or of none (0). */
+  putMap(bucket: number, target: number, map: number): void {
+    const {keyspace} = this
+    const {memory} = keyspace
+    if (this.watches.isActive) {
+      this.watches.touch(pageBytes(memory, map), keyOffset(memory, map), keyLength(memory, map))
     }
-    return writer
+    if (target !== 0) keyspace.remove(bucket, target)
+    keyspace.enterNode(bucket, 0, map)
+  }
+
+  /** Advances seq by what it takes to build the key's value anew, and writes those records if someone listens. */
+  #recordWhole(bucket: number, node: number): void {
+    const {memory} = this.keyspace
+    const at = expireAt(memory, node)
+    if (!isMap(memory, node)) this.#recordString(bucket, node)
+    else if (this.listener(bucket) === null) this.skip(bucket, this.maps.count(node) + (at === NO_EXPIRY ? 0 : 1))
+    else {
+      const key = pageBytes(memory, node)
+      const from = keyOffset(memory, node)
+      const length = keyLength(memory, node)
+      this.maps.each(node, (...field) => this.recordField(bucket, key, from, length, ...field))
+      if (at !== NO_EXPIRY) this.recordExpiry(bucket, key, from, length, at)
+    }
   }
 }

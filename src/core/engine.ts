@@ -18,6 +18,7 @@ import {
   IS_NO_MULTI,
   IS_SKIP_MONITOR,
   IS_TRANSACTION_CONTROL,
+  IS_WRITE,
 } from './command/command.ts'
 import {CommandTable} from './command/command-table.ts'
 import {ALL_COMMANDS} from './command/all.ts'
@@ -41,6 +42,10 @@ import type {Request} from '../resp/request-decoder.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import {REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT} from './session.ts'
 import type {Session} from './session.ts'
+
+const FIRST_STEP_BUDGET = 1000
+/** Share of background work that is not for jobs, while there are any. */
+const SHARE_OF_OTHERS = 0.25
 
 export interface EngineOptions {
   /** 40 hex digits. */
@@ -78,6 +83,8 @@ export class Engine {
   readonly monitors = new Set<Session>()
   /** Password that AUTH wants, or '' for none. */
   password = ''
+  /** Nodes of work that a job does before its session must wait for the rest. */
+  firstStepBudget = FIRST_STEP_BUDGET
 
   readonly lookAhead: LookAhead
 
@@ -186,25 +193,49 @@ export class Engine {
 
   /** Does at most about `budget` nodes' worth of background work; true if there is more to do now. */
   work(budget: number): boolean {
-    let left = this.parking.work(budget)
+    // Jobs get most of it, but not all: their number is up to the clients.
+    const forOthers = budget * SHARE_OF_OTHERS
+    let left = this.parking.work(budget - forOthers) + forOthers
     left = this.expiry.work(this.now, left)
     left = this.keyspace.collect(left)
     const room = this.eviction.work(left)
     if (room >= 0) left = room
     left = this.defrag.work(left)
-    return left <= 0
+    return left <= 0 || this.parking.hasJobs
   }
 
-  /** Runs a job in steps; its session is answered when it ends. Within a transaction it runs to its end at once. */
+  /**
+   * Runs a job: its first step at once, which for most is the only one, the others in the background while the session
+   * waits for its reply. Within a transaction it runs to its end at once.
+   */
   startJob(context: Context, job: Job): void {
-    if (context.session.inTransaction) {
-      job.step(Number.MAX_SAFE_INTEGER)
-      job.reply(context.out)
-      return
-    }
+    const {session} = context
+    let left = session.inTransaction ? Infinity : this.firstStepBudget
+    while (!job.isDone && left > 0) left = job.step(left)
+    if (job.isDone) return job.reply(context.out)
     context.verdict = WAITING
-    this.parking.start(context.session, job)
+    this.parking.start(session, job)
     this.host.requestWork()
+  }
+
+  /** For a command that changes every bucket: true if it must wait, because a bucket is parked. */
+  parkForAll(context: Context): boolean {
+    const bucket = this.parking.parkedBucket
+    if (bucket < 0 || context.session.inTransaction) return false
+    this.parking.wait(context.session, bucket)
+    context.verdict = PARKED
+    return true
+  }
+
+  /** For EXEC: true if the transaction must wait for a parked bucket. */
+  parkTransaction(context: Context): boolean {
+    const {session} = context
+    const isForAll = session.queue.some(({command}) => command.firstKey === 0 && (command.bits & IS_WRITE) !== 0)
+    const bucket = isForAll ? this.parking.parkedBucket : session.transactionBucket
+    if (bucket < 0 || !this.parking.isParked(bucket)) return false
+    this.parking.wait(session, bucket)
+    context.verdict = PARKED
+    return true
   }
 
   /** Bucket of the key that is argument `i`. */

@@ -44,6 +44,8 @@ export interface ShutdownOptions {
 export interface Host {
   /** Answers a request for which `execute` said WAITING; the session then goes on with its next one. */
   complete(session: Session, write: (out: ReplyWriter) => void): void
+  /** As `complete`, for a reply too large to be copied at once: these bytes, one after the other, which are the host's now. */
+  completeWith(session: Session, pieces: readonly Buffer[]): void
   /** A session whose request was PARKED may try it again. */
   wake(session: Session): void
   /** Sends an out-of-band message to a session. */

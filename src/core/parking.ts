@@ -3,7 +3,7 @@
  *
  * A job is a command too long for one turn of the loop (copying a map of a million fields): it runs in steps, and meanwhile its
  * bucket is parked, so that nobody sees a half-done change. A request for a parked bucket is not executed; its session
- * waits and is woken when the bucket is free.
+ * waits and is woken when the bucket is free. Expiry and eviction leave a parked bucket alone.
  */
 import {BUCKET_COUNT} from '../constants.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
@@ -13,14 +13,19 @@ import type {Session} from './session.ts'
 export interface Job {
   /** The bucket that is parked while it runs, or -1. */
   readonly bucket: number
-  /** Does about `budget` nodes of work; returns what is left of the budget, 0 or less if the job is not done. */
+  /** It only reads: if the client leaves, nobody needs it. */
+  readonly isReadOnly: boolean
+  readonly isDone: boolean
+  /** Does about `budget` nodes of work, at least something; returns what is left of the budget. Not called when it is done. */
   step(budget: number): number
   /** Writes the reply, when it is done. */
   reply(out: ReplyWriter): void
+  /** A reply too large for `reply`, in pieces; empty if it is not. */
+  pieces(): readonly Buffer[]
 }
 
 interface Running {
-  /** Null if the client left: the job ends all the same, its effects were promised to none but are whole. */
+  /** Null if nobody waits for the reply: the client left. */
   session: Session | null
   readonly job: Job
 }
@@ -28,9 +33,10 @@ interface Running {
 export class Parking {
   readonly #host: Host
   readonly #parked = new Uint8Array(BUCKET_COUNT)
+  #parkedCount = 0
   readonly #waiting = new Map<number, Session[]>()
   readonly #paused: Session[] = []
-  readonly #jobs: Running[] = []
+  #jobs: Running[] = []
 
   constructor(host: Host) {
     this.#host = host
@@ -38,6 +44,11 @@ export class Parking {
 
   isParked(bucket: number): boolean {
     return this.#parked[bucket] !== 0
+  }
+
+  /** Some parked bucket, or -1. */
+  get parkedBucket(): number {
+    return this.#parkedCount === 0 ? -1 : this.#parked.findIndex((count) => count > 0)
   }
 
   get hasJobs(): boolean {
@@ -52,11 +63,12 @@ export class Parking {
   }
 
   park(bucket: number): void {
-    this.#parked[bucket]!++
+    if (this.#parked[bucket]!++ === 0) this.#parkedCount++
   }
 
   unpark(bucket: number): void {
     if (--this.#parked[bucket]! > 0) return
+    this.#parkedCount--
     const sessions = this.#waiting.get(bucket)
     if (!sessions) return
     this.#waiting.delete(bucket)
@@ -77,6 +89,7 @@ export class Parking {
     for (const session of this.#paused.splice(0)) this.#host.wake(session)
   }
 
+  /** The session waits for the job's reply. */
   start(session: Session, job: Job): void {
     if (job.bucket >= 0) this.park(job.bucket)
     this.#jobs.push({session, job})
@@ -89,20 +102,27 @@ export class Parking {
       const running = this.#jobs[0]
       if (!running) return left
       left = running.job.step(left)
-      if (left <= 0) return 0
-      this.#jobs.shift()
-      const {session, job} = running
-      if (session) this.#host.complete(session, (out) => job.reply(out))
-      if (job.bucket >= 0) this.unpark(job.bucket)
+      if (running.job.isDone) this.#end(running)
     }
-    return left
+    return 0
   }
 
   /** The session is gone. */
   forget(session: Session): void {
-    for (const running of this.#jobs) if (running.session === session) running.session = null
+    for (const running of this.#jobs.filter((candidate) => candidate.session === session)) {
+      running.session = null
+      if (running.job.isReadOnly) this.#end(running)
+    }
     for (const sessions of this.#waiting.values()) removeFrom(sessions, session)
     removeFrom(this.#paused, session)
+  }
+
+  #end(running: Running): void {
+    this.#jobs = this.#jobs.filter((other) => other !== running)
+    const {session, job} = running
+    if (session && job.pieces().length > 0) this.#host.completeWith(session, job.pieces())
+    else if (session) this.#host.complete(session, (out) => job.reply(out))
+    if (job.bucket >= 0) this.unpark(job.bucket)
   }
 }
 

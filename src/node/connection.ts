@@ -146,6 +146,15 @@ export class Connection implements Recipient {
     }
   }
 
+  /** Answers the request that was WAITING with these bytes, uncopied. */
+  completeWith(pieces: readonly Buffer[]): void {
+    if (this.#isClosed || this.#isEnding) return
+    // What was answered before in this turn goes first.
+    this.#pool.turn.flush()
+    if (!this.session.isAnswerMuted) for (const piece of pieces) this.send(piece)
+    this.complete(() => undefined)
+  }
+
   /** Sends an out-of-band message. */
   push(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return

@@ -47,6 +47,10 @@ export class EngineHost implements Host {
     this.#live.server.find(session)?.complete(write)
   }
 
+  completeWith(session: Session, pieces: readonly Buffer[]): void {
+    this.#live.server.find(session)?.completeWith(pieces)
+  }
+
   wake(session: Session): void {
     // Not at once: the engine is in the middle of something.
     setImmediate(() => this.#live.server.find(session)?.wake())

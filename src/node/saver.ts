@@ -111,7 +111,7 @@ export class Saver {
 
   async #drain(file: SavefileWriter, writer: RecordWriter, above: number): Promise<void> {
     if (this.#isCancelled) throw new KvError('E_SAVEFILE', 'the save was cut short by a second stop signal')
-    if (writer.pendingBytes > above) await file.append(Buffer.from(writer.frame()))
+    if (writer.pendingBytes > above) for (const frames of writer.frames()) await file.append(frames)
     await nextTurn()
   }
 

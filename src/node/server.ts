@@ -5,6 +5,7 @@
  * so the accepted handle is put into a socket of our own. Should a later Node hide the handle, plain `data` events serve.
  */
 import {createServer, Socket} from 'node:net'
+import {SHARED_READ_BYTES} from '../constants.ts'
 import type {Server} from 'node:net'
 import {KvError} from '../errors.ts'
 import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
@@ -15,7 +16,6 @@ import {Connection} from './connection.ts'
 import type {ConnectionPool} from './connection.ts'
 import type {Engine} from '../core/engine.ts'
 
-const READ_BYTES = 64 * 1024
 const BACKLOG = 511
 const IDLE_CHECK_MS = 1000
 /** How long a client that was turned away may take to read why, ms. */
@@ -37,7 +37,7 @@ export class ClientServer implements ConnectionPool {
   idleTimeoutS: number
 
   readonly #server: Server
-  readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  readonly #readBuffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES)
   #nextId = 1
   #idleTimer: NodeJS.Timeout | null = null
   /** Clients that connected before `open`; null = it is open. */

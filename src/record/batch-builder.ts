@@ -11,7 +11,7 @@
  */
 import {RECORD_BATCH_BYTES_MAX, RECORD_BYTES_MAX, RECORD_WRITER_KEEP_BYTES_MAX} from '../constants.ts'
 import {assert} from '../base/assert.ts'
-import {FRAME_CONTINUATION, FRAME_CONTINUED, FRAME_HEAD_BYTES, sealFrame} from './batch.ts'
+import {FRAME_CONTINUATION, FRAME_CONTINUED, FRAME_HEAD_BYTES, chainFrames, sealFrame} from './batch.ts'
 import {FLAG_MORE_IN_GROUP} from './layout.ts'
 
 const INITIAL_BYTES = 64 * 1024
@@ -39,6 +39,9 @@ export class BatchBuilder {
   /** The crc that the next frame names as the one before it, and what it was at the last `take()`. */
   #previous: number | null = null
   #previousTaken: number | null = null
+  /** Frames before the row in `buf`: our own, and those of other writers between them. */
+  #adopted: Buffer[] = []
+  #adoptedBytes = 0
 
   constructor(batchBytesMax: number) {
     assert(batchBytesMax > 0 && batchBytesMax <= RECORD_BATCH_BYTES_MAX, 'no reader takes a larger batch')
@@ -49,7 +52,7 @@ export class BatchBuilder {
   }
 
   get pendingBytes(): number {
-    return this.#end
+    return this.#adoptedBytes + this.#end
   }
 
   get previous(): number | null {
@@ -57,7 +60,7 @@ export class BatchBuilder {
   }
 
   chain(previous: number): void {
-    assert(this.#end === 0, 'a chain begins at a frame')
+    assert(this.pendingBytes === 0, 'a chain begins at a frame')
     this.#previous = previous
     this.#previousTaken = previous
   }
@@ -91,19 +94,71 @@ export class BatchBuilder {
 
   /** Seals the open frame and gives the whole row. The bytes are the taker's until the next `reserve`. */
   take(): Buffer {
+    if (this.#adopted.length === 0) return this.#takeRow()
+    return Buffer.concat(this.takeAll())
+  }
+
+  /** As `take`, in as many pieces as it takes to copy little. They are the taker's. */
+  takeAll(): Buffer[] {
+    const rows = this.#adopted
+    const last = this.#takeRow()
+    this.#adopted = []
+    this.#adoptedBytes = 0
+    if (last.length > 0) rows.push(Buffer.from(last))
+    return rows
+  }
+
+  #takeRow(): Buffer {
     assert(this.#depth === 0, 'a group must be ended before it is sent')
-    if (this.#end === 0) return NOTHING
-    this.#seal(this.#end, this.#count, 0)
-    const row = this.buf.subarray(0, this.#end)
+    const row = this.#end === 0 ? NOTHING : this.buf.subarray(0, this.#end)
+    if (this.#end > 0) this.#seal(this.#end, this.#count, 0)
     this.#previousTaken = this.#previous
     this.#clear()
     return row
+  }
+
+  /** Gives the frames that are sealed already, also in the middle of a group; the open one stays. They are the taker's. */
+  takeSealed(): Buffer {
+    assert(
+      this.#previous === null && this.#adopted.length === 0,
+      'parts are taken only where nothing follows from them',
+    )
+    if (this.#end === 0 || this.#start === 0) return NOTHING
+    const sealed = this.#start
+    const row = Buffer.from(this.buf.subarray(0, sealed))
+    this.buf.copyWithin(0, sealed, this.#end)
+    this.#start = 0
+    this.#end -= sealed
+    this.#last -= sealed
+    this.#group -= sealed
+    return row
+  }
+
+  /** Takes over frames that another builder sealed, behind what was put in so far. */
+  adopt(rows: readonly Buffer[]): void {
+    assert(this.#depth === 0, 'frames stand outside of groups')
+    if (this.#end > 0) {
+      this.#seal(this.#end, this.#count, 0)
+      this.#keep(Buffer.from(this.buf.subarray(0, this.#end)))
+      this.#end = 0
+    }
+    for (const row of rows) {
+      if (this.#previous !== null) this.#previous = chainFrames(row, this.#previous)
+      this.#keep(row)
+    }
+  }
+
+  #keep(row: Buffer): void {
+    this.#adopted.push(row)
+    this.#adoptedBytes += row.length
   }
 
   /** Forgets what was put in since the last `take()`, an unfinished group too. */
   reset(): void {
     this.#previous = this.#previousTaken
     this.#depth = 0
+    this.#adopted = []
+    this.#adoptedBytes = 0
     this.#clear()
   }
 

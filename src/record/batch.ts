@@ -95,6 +95,17 @@ export function sealFrame(
   return crc
 }
 
+/** Makes frames that lie back to back in `row`, sealed without a chain, name each other from `previous` on; returns the last crc. */
+export function chainFrames(row: Buffer, previous: number): number {
+  let crc = previous
+  for (let at = 0; at < row.length;) {
+    const end = at + FRAME_HEAD_BYTES + row.readUInt32LE(at + 4)
+    crc = sealFrame(row, at, end, row.readUInt32LE(at + 8), row[at + 16]!, crc)
+    at = end
+  }
+  return crc
+}
+
 function bad(code: FrameFaultCode, offset: number, words: string): FrameVerdict {
   return {kind: 'bad', fault: {code, offset, words}}
 }

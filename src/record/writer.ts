@@ -97,6 +97,21 @@ export class RecordWriter {
     return this.#batch.take()
   }
 
+  /** As `frame()`, in several pieces if there is much: nothing large is copied, and the bytes are the caller's for good. */
+  frames(): Buffer[] {
+    return this.#batch.takeAll()
+  }
+
+  /** Gives what is sealed already, in the middle of a group too, and forgets it. The caller's for good. Not on a chain. */
+  takeSealed(): Buffer {
+    return this.#batch.takeSealed()
+  }
+
+  /** Appends frames that an unchained writer sealed; on a chain they become links of it. Not within a group. They are ours now. */
+  adopt(frames: readonly Buffer[]): void {
+    this.#batch.adopt(frames)
+  }
+
   /** Forgets what was written since the last `frame()`, an unfinished group too. A chain stands where that left it. */
   reset(): void {
     this.#batch.reset()

@@ -50,6 +50,14 @@ export class ReplyWriter {
     this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   }
 
+  /** Gives away what was written, with its buffer; goes on with a new one. */
+  take(): Buffer {
+    const written = this.buf.subarray(0, this.pos)
+    this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    this.pos = 0
+    return written
+  }
+
   /** Takes back what was written after `pos`, for a reply that turned out to be another. */
   rewind(pos: number): void {
     assert(pos <= this.pos, 'a writer rewinds only')

@@ -181,5 +181,5 @@ function normal(name: string, reply: Plain): Plain {
   if (name !== 'hgetall') return reply
   const sorted: Plain[][] = []
   for (let i = 0; i < reply.length; i += 2) sorted.push([reply[i]!, reply[i + 1]!])
-  return sorted.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1))
+  return sorted.sort((a, b) => (JSON.stringify(a[0]) < JSON.stringify(b[0]) ? -1 : 1))
 }

@@ -293,8 +293,9 @@ describe('arguments of absurd size', () => {
       client.execute(huge(...words))
       return String(client.replies()[0]).slice(0, 40).replaceAll('\0', '0')
     }
-    expect(says()).toBe("-ERR unknown command '000000000000000000")
-    expect(says('CLIENT')).toBe("-ERR unknown subcommand '000000000000000")
+    // Of zero bytes nothing is shown: an argument is shown as C prints it.
+    expect(says()).toBe("-ERR unknown command '', with args begin")
+    expect(says('CLIENT')).toBe("-ERR unknown subcommand ''. Try CLIENT H")
     expect(says('CLIENT', 'REPLY')).toBe('-ERR syntax error')
     expect(says('WATCH')).toBe('-ERR string exceeds maximum allowed size')
     expect(says('CONFIG', 'GET')).toBe('')

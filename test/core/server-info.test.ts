@@ -100,10 +100,9 @@ describe('CLUSTER of one node', () => {
   it('SLOTS, SHARDS and NODES agree: all slots are here', () => {
     const one = client()
     expect(one.call('CLUSTER', 'SLOTS')).toEqual([[0, 16_383, ['10.0.0.99', 7379, NODE_ID, []]]])
-    const node = ['id', NODE_ID, 'ip', '10.0.0.99', 'endpoint', '10.0.0.99', 'role', 'master', 'health', 'online']
-    expect(one.call('CLUSTER', 'SHARDS')).toEqual([
-      ['slots', [0, 16_383], 'nodes', [[...node, 'port', 7379, 'replication-offset', 0]], 'id', NODE_ID],
-    ])
+    const address = ['port', 7379, 'ip', '10.0.0.99', 'endpoint', '10.0.0.99']
+    const node = ['id', NODE_ID, ...address, 'role', 'master', 'replication-offset', 0, 'health', 'online']
+    expect(one.call('CLUSTER', 'SHARDS')).toEqual([['slots', [0, 16_383], 'nodes', [node], 'id', NODE_ID]])
     expect(one.call('CLUSTER', 'NODES')).toBe(
       `${NODE_ID} 10.0.0.99:7379@17379 myself,master - 0 0 1 connected 0-16383\n`,
     )

@@ -210,6 +210,11 @@ describe('jobs', () => {
     let left = steps
     return {
       bucket,
+      isReadOnly: false,
+      get isDone() {
+        return left <= 0
+      },
+      pieces: () => [],
       step: (budget) => {
         log.push(`step ${name}`)
         left--

@@ -149,6 +149,10 @@ export class Stage implements Host {
     this.push(session, write)
   }
 
+  completeWith(session: Session, pieces: readonly Buffer[]): void {
+    this.complete(session, (out) => pieces.forEach((piece) => out.raw(piece)))
+  }
+
   wake(session: Session): void {
     this.#woken.push(session)
   }

@@ -12,7 +12,6 @@ import type {Host, HostFacts} from '../../src/core/host.ts'
 import type {Reply} from '../support/resp-split.ts'
 
 export const START_MS = 1_800_000_000_000
-const WORK_BUDGET = 2000
 /** Background steps after which a test gives up waiting. */
 const STEPS_MAX = 100_000
 
@@ -27,6 +26,10 @@ export class TestHost implements Host {
 
   complete(session: Session, write: (out: ReplyWriter) => void): void {
     this.answers.set(session, write)
+  }
+
+  completeWith(session: Session, pieces: readonly Buffer[]): void {
+    this.answers.set(session, (out) => pieces.forEach((piece) => out.raw(piece)))
   }
 
   wake(session: Session): void {
@@ -102,6 +105,8 @@ export class TestEngine {
   readonly out = new ReplyWriter()
   readonly client: Client
   now = START_MS
+  /** Of each step of background work. */
+  workBudget = 2000
   #sessions = 0
 
   constructor(seed = 1) {
@@ -134,7 +139,7 @@ export class TestEngine {
 
   /** Does all background work there is. */
   settle(): void {
-    for (let step = 0; this.engine.work(WORK_BUDGET); step++)
+    for (let step = 0; this.engine.work(this.workBudget); step++)
       if (step > STEPS_MAX) throw new Error('it does not settle')
   }
 
@@ -152,7 +157,9 @@ export class TestEngine {
       const verdict = engine.execute(session, request, out)
       if (verdict === WAITING) return this.#await(session)
       if (verdict !== PARKED) return Buffer.from(out.buf.subarray(0, out.pos))
-      while (!host.woken.includes(session)) if (!engine.work(WORK_BUDGET)) throw new Error('parked for ever')
+      for (let isBusy = true; !host.woken.includes(session); isBusy = engine.work(this.workBudget)) {
+        if (!isBusy) throw new Error('parked for ever')
+      }
       host.woken.splice(host.woken.indexOf(session), 1)
     }
     throw new Error('parked for ever')
@@ -162,7 +169,7 @@ export class TestEngine {
     const {engine, host, out} = this
     for (let step = 0; !host.answers.has(session); step++) {
       if (step > STEPS_MAX) throw new Error('no answer')
-      engine.work(WORK_BUDGET)
+      engine.work(this.workBudget)
     }
     out.clear()
     out.proto = session.proto
@@ -181,7 +188,12 @@ export function encode(args: readonly Argument[]): Buffer {
   return Buffer.concat(parts)
 }
 
-function decode(bytes: Buffer): RequestDecoder['request'] {
+/** A request as the decoder gives it. */
+export function request(...args: Argument[]): Request {
+  return decode(encode(args))
+}
+
+function decode(bytes: Buffer): Request {
   const decoder = new RequestDecoder()
   if (decoder.next(bytes, 0, bytes.length) !== COMPLETE) throw new Error(`bad request: ${decoder.error}`)
   return decoder.request

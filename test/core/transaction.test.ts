@@ -1,7 +1,8 @@
 /** MULTI, EXEC, WATCH: what is applied, what is not, and whom a change overtakes. */
 import {expect, test} from 'vitest'
-import {RecordCursor, RecordWriter, readFrame} from '../../src/record/codec.ts'
+import {RecordWriter} from '../../src/record/codec.ts'
 import {BUCKET_COUNT} from '../../src/constants.ts'
+import {groupSizes} from './records.ts'
 import {TestEngine, error} from './support.ts'
 import type {Argument, Client} from './support.ts'
 
@@ -157,22 +158,3 @@ test('exec: its records form one group, those of other commands their own', () =
   subject.run('rename', '{u}a', '{u}c')
   expect(groupSizes(Buffer.from(writer.frame()))).toEqual([1, 4, 2, 2])
 })
-
-function groupSizes(frames: Buffer): number[] {
-  const sizes: number[] = []
-  const cursor = new RecordCursor()
-  let size = 0
-  for (let at = 0; at < frames.length;) {
-    const verdict = readFrame(frames, at, frames.length)
-    if (verdict.kind !== 'ok') throw new Error(verdict.kind)
-    cursor.openFrame(frames, verdict.frame)
-    while (cursor.next()) {
-      size++
-      if (!cursor.isGroupEnd) continue
-      sizes.push(size)
-      size = 0
-    }
-    at = verdict.frame.end
-  }
-  return sizes
-}

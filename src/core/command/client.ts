@@ -149,10 +149,14 @@ function killMatching(c: Context, filter: KillFilter): number {
     if (filter.address !== undefined && session.address !== filter.address) continue
     if (filter.localAddress !== undefined && session.localAddress !== filter.localAddress) continue
     if (filter.type !== undefined && filter.type !== 'normal') continue
-    if (filter.skipsMe && session === c.session) continue
+    if ((filter.skipsMe && session === c.session) || session.closesAfterReply) continue
     killed++
     if (session === c.session) session.closesAfterReply = true
-    else c.engine.host.close(session)
+    else {
+      // It counts as gone from now on.
+      session.closesAfterReply = true
+      c.engine.host.close(session)
+    }
   }
   return killed
 }

@@ -12,7 +12,7 @@ export const CLUSTER_SPEC: CommandSpec = {
     {
       name: 'slots',
       arity: 2,
-      flags: ['loading', 'stale'],
+      flags: ['stale'],
       group: 'cluster',
       since: '3.0.0',
       summary: 'Lists which node serves which range of slots.',

@@ -26,7 +26,7 @@ function slots(c: Context): void {
   c.out.bulkString(host)
   c.out.integer(port)
   c.out.bulkString(c.engine.nodeId)
-  c.out.array(0)
+  c.out.map(0)
 }
 
 function shards(c: Context): void {
@@ -41,21 +41,20 @@ function shards(c: Context): void {
   out.bulkString('nodes')
   out.array(1)
   out.map(7)
-  const texts: readonly [string, string][] = [
+  const fields: readonly [string, string | number][] = [
     ['id', c.engine.nodeId],
+    ['port', port],
     ['ip', host],
     ['endpoint', host],
     ['role', 'master'],
+    ['replication-offset', c.effects.changes],
     ['health', 'online'],
   ]
-  for (const [name, value] of texts) {
+  for (const [name, value] of fields) {
     out.bulkString(name)
-    out.bulkString(value)
+    if (typeof value === 'number') out.integer(value)
+    else out.bulkString(value)
   }
-  out.bulkString('port')
-  out.integer(port)
-  out.bulkString('replication-offset')
-  out.integer(c.effects.changes)
   out.bulkString('id')
   out.bulkString(shardId(c))
 }
@@ -187,8 +186,14 @@ function failover(c: Context): void {
   c.fail(isKnown ? 'ERR You should send CLUSTER FAILOVER to a replica' : ERR_SYNTAX)
 }
 
+/** Digits and dots, or hex digits and colons: enough to tell an address from a name. */
+function isIpAddress(text: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) || (text.includes(':') && /^[0-9a-fA-F:.]+$/.test(text))
+}
+
 function meet(c: Context): void {
   const {host, port} = c.engine.host.facts()
+  if (!isIpAddress(c.text(2))) return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
   const wanted = c.integer(3)
   if (Number.isNaN(wanted)) return c.fail(`ERR Invalid TCP base port specified: ${c.latin1(3)}`)
   if (wanted < 1 || wanted > 65_535) {

@@ -4,7 +4,7 @@ import {helpReply} from './help.ts'
 import {withSubcommands} from './command.ts'
 import {COMMAND_SPEC} from './server-container-specs.ts'
 import {Request} from '../../resp/request-decoder.ts'
-import type {ArgumentSpec, Command, CommandSpec, KeyFlag} from './command.ts'
+import type {ArgumentSpec, Command, CommandSpec, KeyFlag, KeySpec} from './command.ts'
 import type {Context} from './context.ts'
 import type {ReplyWriter} from '../../resp/reply-writer.ts'
 
@@ -20,7 +20,7 @@ function info(c: Context): void {
   for (let i = 2; i < c.argc; i++) {
     const command = findByName(c, c.text(i))
     if (command) replyInfo(c.out, command)
-    else c.out.nullArray()
+    else c.out.null()
   }
 }
 
@@ -75,8 +75,17 @@ function categoriesOf(spec: CommandSpec): readonly string[] {
 
 function replyKeySpecs(out: ReplyWriter, spec: CommandSpec): void {
   const {keys} = spec
-  out.array(keys ? 1 : 0)
-  if (!keys) return
+  const each = keys?.flagsOfEach
+  const specs: readonly KeySpec[] = !keys
+    ? []
+    : each
+      ? each.map((flags, n) => ({first: keys.first + n, last: keys.first + n, step: keys.step, flags}))
+      : [keys]
+  out.array(specs.length)
+  for (const one of specs) replyKeySpec(out, one)
+}
+
+function replyKeySpec(out: ReplyWriter, keys: KeySpec): void {
   out.map(3)
   out.bulkString('flags')
   out.set(keys.flags.length)
@@ -202,7 +211,7 @@ function list(c: Context): void {
 }
 
 /** Indices, in this request, of the keys of the command that begins at argument 2; null if the error is written. */
-function keyIndices(c: Context): {readonly indices: readonly number[]; readonly flags: readonly KeyFlag[]} | null {
+function keyIndices(c: Context): {readonly indices: readonly number[]; readonly spec: KeySpec} | null {
   const {request} = c
   const inner = new Request()
   inner.buf = request.buf
@@ -226,7 +235,7 @@ function keyIndices(c: Context): {readonly indices: readonly number[]; readonly 
   const last = command.lastKey < 0 ? inner.argc + command.lastKey : command.lastKey
   const indices: number[] = []
   for (let i = command.firstKey; i <= last; i += command.keyStep) indices.push(i + 2)
-  return {indices, flags: command.spec.keys?.flags ?? []}
+  return {indices, spec: command.spec.keys!}
 }
 
 function getkeys(c: Context, hasFlags: boolean): void {
@@ -234,13 +243,20 @@ function getkeys(c: Context, hasFlags: boolean): void {
   if (!keys) return
   const {buf, off, len} = c.request
   c.out.array(keys.indices.length)
-  for (const i of keys.indices) {
+  for (const [n, i] of keys.indices.entries()) {
     if (hasFlags) c.out.array(2)
     c.out.bulk(buf, off[i]!, len[i]!)
     if (!hasFlags) continue
-    c.out.set(keys.flags.length)
-    for (const flag of keys.flags) c.out.simple(flag)
+    const flags = flagsOfKey(c, keys.spec, n)
+    c.out.set(flags.length)
+    for (const flag of flags) c.out.simple(flag)
   }
+}
+
+function flagsOfKey(c: Context, spec: KeySpec, n: number): readonly KeyFlag[] {
+  if (!spec.flagsFor) return spec.flagsOfEach?.[n] ?? spec.flags
+  const words = Array.from({length: c.argc - 3}, (_, i) => c.text(i + 3).toUpperCase())
+  return spec.flagsFor(words)
 }
 
 export const COMMAND_COMMAND: CommandSpec = {

@@ -51,6 +51,10 @@ export interface KeySpec {
   readonly last: number
   readonly step: number
   readonly flags: readonly KeyFlag[]
+  /** Where keys differ: the flags of each. */
+  readonly flagsOfEach?: readonly (readonly KeyFlag[])[]
+  /** Flags that depend on the arguments behind the name (upper case), for `variable_flags`. */
+  readonly flagsFor?: (words: readonly string[]) => readonly KeyFlag[]
 }
 
 export interface CommandSpec {

@@ -1,6 +1,8 @@
 /** COPY: the value and expiry of a key, once more under another name. */
 import {ERR_SYNTAX, ERR_NOT_INTEGER} from './context.ts'
-import {NO_EXPIRY, expireAt, pageBytes, valueLength, valueOffset} from '../keyspace/node.ts'
+import {NO_EXPIRY, expireAt, isLargeMap, pageBytes, valueLength, valueOffset} from '../keyspace/node.ts'
+import {PACKED_FIELDS_MAX} from '../keyspace/map-store.ts'
+import {CopyJob} from './jobs-copy.ts'
 import {isKeyTooLong} from './access.ts'
 import type {Context} from './context.ts'
 
@@ -28,6 +30,8 @@ export function copy(c: Context): void {
   if (source === 0) return c.out.integer(0)
   const target = c.lookup(2)
   if (target !== 0 && !isReplace) return c.out.integer(0)
+  const isLong = isLargeMap(c.keyspace.memory, source) && c.maps.count(source) > PACKED_FIELDS_MAX
+  if (isLong) return c.engine.startJob(c, new CopyJob(c, source, target))
   c.effects.beginGroup()
   if (c.isMap(source)) copyMap(c, source, target)
   else copyString(c, source, target)

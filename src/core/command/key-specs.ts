@@ -38,8 +38,9 @@ function allKeys(...flags: KeyFlag[]): KeySpec {
   return {first: 1, last: -1, step: 1, flags}
 }
 
-function twoKeys(...flags: KeyFlag[]): KeySpec {
-  return {first: 1, last: 2, step: 1, flags}
+/** A command that takes from its first key and gives to its second. */
+function twoKeys(from: readonly KeyFlag[], to: readonly KeyFlag[]): KeySpec {
+  return {first: 1, last: 2, step: 1, flags: from, flagsOfEach: [from, to]}
 }
 
 function expireSpec(name: string, since: string, time: ArgumentSpec, summary: string): CommandSpec {
@@ -180,7 +181,7 @@ export const KEY_SPECS: readonly CommandSpec[] = [
     name: 'rename',
     arity: 3,
     flags: ['write'],
-    keys: twoKeys('RW', 'access', 'update', 'delete'),
+    keys: twoKeys(['RW', 'access', 'delete'], ['OW', 'update']),
     group: 'generic',
     since: '1.0.0',
     complexity: 'O(1), and O(N) for a map of N fields that is replicated.',
@@ -191,7 +192,7 @@ export const KEY_SPECS: readonly CommandSpec[] = [
     name: 'renamenx',
     arity: 3,
     flags: ['write', 'fast'],
-    keys: twoKeys('RW', 'access', 'insert', 'delete'),
+    keys: twoKeys(['RW', 'access', 'delete'], ['OW', 'insert']),
     group: 'generic',
     since: '1.0.0',
     complexity: 'O(1), and O(N) for a map of N fields that is replicated.',
@@ -202,7 +203,7 @@ export const KEY_SPECS: readonly CommandSpec[] = [
     name: 'copy',
     arity: -3,
     flags: ['write', 'denyoom'],
-    keys: twoKeys('RW', 'access', 'update'),
+    keys: twoKeys(['RO', 'access'], ['OW', 'update']),
     group: 'generic',
     since: '6.2.0',
     complexity: 'O(N) for a map of N fields, O(1) for a string.',

@@ -3,13 +3,15 @@
  * copy.ts and dump.ts, what OBJECT says in object.ts.
  */
 import {ERR_NO_SUCH_KEY, ERR_SYNTAX} from './context.ts'
-import {keyLength, keyOffset, pageBytes} from '../keyspace/node.ts'
+import {isLargeMap, keyLength, keyOffset, pageBytes} from '../keyspace/node.ts'
+import {PACKED_FIELDS_MAX} from '../keyspace/map-store.ts'
 import {isKeyTooLong} from './access.ts'
 import {copy} from './copy.ts'
 import {dump, restore} from './dump.ts'
 import {expire, expireat, expiretime, persist, pexpire, pexpireat, pexpiretime, pttl, ttl} from './expire.ts'
 import {keys, scan} from './scan.ts'
 import {OBJECT_COMMANDS} from './object.ts'
+import {RenameJob} from './jobs-copy.ts'
 import {withHandlers} from './command.ts'
 import {KEY_SPECS} from './key-specs.ts'
 import type {CommandSpec} from './command.ts'
@@ -43,33 +45,33 @@ function type(c: Context): void {
 }
 
 function rename(c: Context): void {
-  if (moveName(c, false)) c.out.ok()
+  moveName(c, false)
 }
 
 function renamenx(c: Context): void {
-  if (moveName(c, true)) c.out.integer(1)
+  moveName(c, true)
 }
 
-/** Gives key 1 the name that is key 2; false if the reply was written already. */
-function moveName(c: Context, mustBeNew: boolean): boolean {
-  if (isKeyTooLong(c, 2)) return false
+/** Gives key 1 the name that is key 2; `isNew`: only if nobody has it, and the reply is a number. */
+function moveName(c: Context, isNew: boolean): void {
+  if (isKeyTooLong(c, 2)) return
   const source = c.lookup(1)
-  if (source === 0) {
-    c.fail(ERR_NO_SUCH_KEY)
-    return false
-  }
+  if (source === 0) return c.fail(ERR_NO_SUCH_KEY)
   const target = c.lookup(2)
-  if (mustBeNew && target !== 0) {
-    c.out.integer(0)
-    return false
+  if (isNew && target !== 0) return c.out.integer(0)
+  if (target !== source) {
+    const {buf, off, len} = c.request
+    if (isLong(c, source)) return c.engine.startJob(c, new RenameJob(c, source, target, isNew))
+    c.effects.rename(c.bucket, source, target, buf, off[2]!, len[2]!)
   }
-  if (target === source) return true
-  const {buf, off, len} = c.request
-  c.effects.beginGroup()
-  if (target !== 0) c.effects.delete(c.bucket, target)
-  c.effects.rename(c.bucket, source, buf, off[2]!, len[2]!)
-  c.effects.endGroup()
-  return true
+  if (isNew) c.out.integer(1)
+  else c.out.ok()
+}
+
+/** A large map has a record for each field; without a listener only a pointer moves. */
+function isLong(c: Context, node: number): boolean {
+  if (!isLargeMap(c.keyspace.memory, node) || c.effects.listener(c.bucket) === null) return false
+  return c.maps.count(node) > PACKED_FIELDS_MAX
 }
 
 function randomkey(c: Context): void {
@@ -81,13 +83,15 @@ function randomkey(c: Context): void {
     if (!keyspace.isExpired(node, c.now)) {
       return out.bulk(pageBytes(memory, node), keyOffset(memory, node), keyLength(memory, node))
     }
-    effects.expire(keyspace.bucketOf(node), node)
+    const bucket = keyspace.bucketOf(node)
+    if (!engine.parking.isParked(bucket)) effects.expire(bucket, node)
   }
   out.null()
 }
 
 function flush(c: Context): void {
   if (c.argc > 2 || (c.argc === 2 && !c.is(1, 'ASYNC') && !c.is(1, 'SYNC'))) return c.fail(ERR_SYNTAX)
+  if (c.engine.parkForAll(c)) return
   c.effects.clearAll()
   c.out.ok()
 }

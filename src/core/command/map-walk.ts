@@ -1,11 +1,17 @@
 /** Maps: giving many fields at once. HGETALL HKEYS HVALS HSCAN. */
 import {openMapToRead} from './map-access.ts'
 import {isMatch, scanCursor, scanOptions} from './scan-options.ts'
+import {FieldsJob} from './jobs-map.ts'
+import {isLargeMap} from '../keyspace/node.ts'
+import type {FieldWriter} from './jobs-map.ts'
+import type {ReplyWriter} from '../../resp/reply-writer.ts'
 import type {ScanOptions} from './scan-options.ts'
 import type {Context} from './context.ts'
 
-export const FIELD_NAMES = 1
-export const FIELD_VALUES = 2
+/** Larger maps are given by a job. */
+const DIRECT_MAX = 1000
+const FIELD_NAMES = 1
+const FIELD_VALUES = 2
 const BOTH = FIELD_NAMES | FIELD_VALUES
 
 export function hgetall(c: Context): void {
@@ -23,22 +29,35 @@ export function hvals(c: Context): void {
 function giveAll(c: Context, what: number): void {
   if (!openMapToRead(c)) return
   const {out} = c
+  if (c.map !== 0 && isLargeMap(c.keyspace.memory, c.map) && c.maps.count(c.map) > DIRECT_MAX) {
+    const options = {wanted: Infinity, head: headOf(what), write: fieldWriter(what)}
+    return c.engine.startJob(c, new FieldsJob(c, options))
+  }
   const count = c.map === 0 ? 0 : liveCount(c)
-  if (what === BOTH) out.map(count)
-  else out.array(count)
-  if (count > 0) eachLive(c, what)
+  headOf(what)(out, count)
+  if (count > 0) eachLive(c, fieldWriter(what))
   else if (c.map !== 0) dropExpired(c)
+}
+
+function headOf(what: number): (out: ReplyWriter, count: number) => void {
+  return (out, count) => (what === BOTH ? out.map(count) : out.array(count))
+}
+
+function fieldWriter(what: number): FieldWriter {
+  return (out, field, fieldFrom, fieldLength, value, valueFrom, valueLength) => {
+    if ((what & FIELD_NAMES) !== 0) out.bulk(field, fieldFrom, fieldLength)
+    if ((what & FIELD_VALUES) !== 0) out.bulk(value, valueFrom, valueLength)
+  }
 }
 
 /** Deletes a map that has only fields whose time has come. */
 export function dropExpired(c: Context): void {
-  c.effects.expiredFields += c.maps.count(c.map)
-  c.effects.delete(c.bucket, c.map)
+  c.effects.expireMap(c.bucket, c.map)
   c.map = 0
 }
 
 /** Fields whose time has not come. */
-export function liveCount(c: Context): number {
+function liveCount(c: Context): number {
   const count = c.maps.count(c.map)
   if (c.maps.expiring(c.map) === 0) return count
   let live = 0
@@ -48,12 +67,10 @@ export function liveCount(c: Context): number {
   return live
 }
 
-function eachLive(c: Context, what: number): void {
+function eachLive(c: Context, write: FieldWriter): void {
   const {out, now} = c
-  c.maps.each(c.map, (field, fieldFrom, fieldLength, value, valueFrom, valueLength, at) => {
-    if (at <= now) return
-    if ((what & FIELD_NAMES) !== 0) out.bulk(field, fieldFrom, fieldLength)
-    if ((what & FIELD_VALUES) !== 0) out.bulk(value, valueFrom, valueLength)
+  c.maps.each(c.map, (...field) => {
+    if (field[6] > now) write(out, ...field)
   })
 }
 

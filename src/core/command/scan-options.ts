@@ -7,7 +7,7 @@ const STAR = 42
 const CURSOR_MAX = 2n ** 64n - 1n
 const COUNT_DEFAULT = 10
 /** COUNT is a hint; above this a call would hold up all others. */
-const COUNT_MAX = 10_000
+const COUNT_MAX = 4096
 
 export interface ScanOptions {
   /** Null: everything matches. */

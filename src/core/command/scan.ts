@@ -6,6 +6,7 @@
 import {BUCKET_COUNT} from '../../constants.ts'
 import {isMap, keyLength, keyOffset, pageBytes} from '../keyspace/node.ts'
 import {isMatch, patternOf, scanCursor, scanOptions} from './scan-options.ts'
+import {KeysJob} from './jobs-keys.ts'
 import type {ScanOptions} from './scan-options.ts'
 import type {Context} from './context.ts'
 
@@ -62,14 +63,5 @@ function replyKey(c: Context, node: number): void {
 }
 
 export function keys(c: Context): void {
-  const options: ScanOptions = {pattern: patternOf(c, 1), count: 1000, type: null, hasValues: false}
-  const found: number[] = []
-  let cursor = 0
-  do {
-    cursor = walk(c, cursor, options, (node) => {
-      if (isWanted(c, node, options)) found.push(node)
-    })
-  } while (cursor !== 0)
-  c.out.array(found.length)
-  for (const node of found) replyKey(c, node)
+  c.engine.startJob(c, new KeysJob(c, patternOf(c, 1)))
 }

@@ -4,7 +4,7 @@ import type {CommandSpec} from './command.ts'
 export const COMMAND_SPEC: CommandSpec = {
   name: 'command',
   arity: -2,
-  flags: [],
+  flags: ['loading', 'stale'],
   group: 'server',
   since: '2.8.13',
   summary: 'The commands of this server.',

@@ -30,7 +30,7 @@ export const SERVER_SPECS: readonly CommandSpec[] = [
   {
     name: 'wait',
     arity: 3,
-    flags: [],
+    flags: ['blocking'],
     group: 'generic',
     since: '3.0.0',
     summary: 'Waits until replicas have what was written.',

@@ -154,6 +154,10 @@ export function incrbyfloat(c: Context): void {
 }
 
 export function lcs(c: Context): void {
+  const a = c.lookupRead(1)
+  const b = c.lookupRead(2)
+  if ((a !== 0 && c.isMap(a)) || (b !== 0 && c.isMap(b)))
+    return c.fail('ERR The specified keys must contain string values')
   let isLength = false
   let isIndex = false
   let hasLengths = false
@@ -167,10 +171,6 @@ export function lcs(c: Context): void {
       if (Number.isNaN(minimum)) return c.fail(ERR_NOT_INTEGER)
     } else return c.fail(ERR_SYNTAX)
   }
-  const a = c.lookupRead(1)
-  const b = c.lookupRead(2)
-  if ((a !== 0 && c.isMap(a)) || (b !== 0 && c.isMap(b)))
-    return c.fail('ERR The specified keys must contain string values')
   if (isIndex && isLength) return c.fail('ERR If you want both the length and indexes, please just use IDX.')
   const left = stringBytes(c, a)
   const right = stringBytes(c, b)

@@ -18,6 +18,7 @@ function multi(c: Context): void {
 function exec(c: Context): void {
   const {session, effects, out, engine} = c
   if (!session.inTransaction) return c.fail('ERR EXEC without MULTI')
+  if (engine.parkTransaction(c)) return
   if (session.isTransactionBad) {
     endTransaction(c)
     return c.fail('EXECABORT Transaction discarded because of previous errors.')
@@ -67,7 +68,10 @@ function expireWatched(c: Context): void {
     const bytes = Buffer.from(key, 'latin1')
     const bucket = keyBucket(bytes, 0, bytes.length)
     const node = keyspace.find(bucket, keyspace.hash(bytes, 0, bytes.length), bytes, 0, bytes.length)
-    if (node !== 0 && keyspace.isExpired(node, c.now)) c.effects.expire(bucket, node)
+    if (node === 0 || !keyspace.isExpired(node, c.now)) continue
+    // A job is at work in a parked bucket: there the key stays for now.
+    if (c.engine.parking.isParked(bucket)) c.session.isDirty = true
+    else c.effects.expire(bucket, node)
   }
 }
 

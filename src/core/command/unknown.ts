@@ -22,7 +22,11 @@ export function subcommandSyntax(context: Context): string {
   return `ERR unknown subcommand or wrong number of arguments for '${shown(context, 1, SHOWN_BYTES_MAX)}'. Try ${parent} HELP.`
 }
 
+/** As C prints it: up to the first zero byte. */
 function shown(context: Context, i: number, bytesMax: number): string {
   const {buf, off, len} = context.request
-  return buf.toString('latin1', off[i], off[i]! + Math.min(len[i]!, bytesMax))
+  const from = off[i]!
+  const end = from + Math.min(len[i]!, bytesMax)
+  const zero = buf.subarray(from, end).indexOf(0)
+  return buf.toString('latin1', from, zero < 0 ? end : from + zero)
 }

@@ -4,7 +4,7 @@
  * From the first step to the last the bucket's own records go to the same writer, between those of the image. All are absolute,
  * so their order decides: a key that changes before it is visited is written as it then is, one that changes
  * after is followed by its record, one that is deleted before it is visited is not written at all. When `step` says that it is done,
- * what was written gives exactly the state of that moment.
+ * what was written gives exactly the state of that moment. While a job holds the bucket the image waits (record-feed.ts).
  */
 import {
   NO_EXPIRY,
@@ -50,6 +50,7 @@ export class BucketImage {
   /** Writes about `budget` records; returns what is left of the budget, 0 or less if there is more to write. */
   step(budget: number): number {
     let left = budget
+    if (this.#effects.isBusy(this.bucket)) return 0
     if (!this.#hasBegun) {
       this.#hasBegun = true
       this.#effects.listen(this.bucket, this.#writer)

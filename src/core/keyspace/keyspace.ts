@@ -47,7 +47,9 @@ const GROUP_SHIFT = 7
 const GROUP_BUCKETS = 1 << GROUP_SHIFT
 const GROUPS = BUCKET_COUNT >> GROUP_SHIFT
 /** A map or bucket with fewer nodes is freed on the spot. */
-const FREE_NOW_MAX = 64
+const FREE_NOW_MAX = 16
+/** Nodes of a table that are freed before what they brought with them is counted. */
+const CLEAR_STEP = 64
 
 /** A table whose nodes wait to be freed. */
 interface Garbage {
@@ -69,6 +71,7 @@ export class Keyspace {
   readonly #buckets: number
   readonly #groups = new Int32Array(GROUPS)
   readonly #garbage: Garbage[] = []
+  #freedNodes = 0
 
   /** `seed`: 32 random bits for the hash. `now`: Unix ms. */
   constructor(seed: number, now: number) {
@@ -240,7 +243,10 @@ export class Keyspace {
       const {dict} = this.#garbage[this.#garbage.length - 1]!
       // Releasing a key may append its own table; this one is then finished later.
       const before = this.#garbage.length
-      left -= this.dict.clear(dict, left, this.#releaseVisitor) + 1
+      const freed = this.#freedNodes
+      // A few at a time: each may be a map of some fields, which count as well.
+      this.dict.clear(dict, Math.min(left, CLEAR_STEP), this.#releaseVisitor)
+      left -= this.#freedNodes - freed + 1
       if (this.#garbage.length !== before || this.dict.slots(dict) > 0) continue
       this.#garbage.pop()
       this.memory.free(dict)
@@ -421,6 +427,7 @@ export class Keyspace {
   #freeNode(node: number): void {
     if ((nodeFlags(this.memory, node) & FLAG_EXPIRES) !== 0) this.wheel.unlink(node)
     this.memory.free(node)
+    this.#freedNodes++
   }
 
   #releaseTable(table: number): void {

@@ -266,6 +266,33 @@ export class MapStore {
     return fresh
   }
 
+  /** A large map without fields, with this expiry or none, that is in no index yet: for jobs that build one. */
+  makeDetached(hash: number, key: Buffer, keyFrom: number, keyBytes: number, at: number): number {
+    const memory = this.#memory
+    const flags = FLAG_MAP | FLAG_LARGE | (at === NO_EXPIRY ? 0 : FLAG_EXPIRES)
+    const map = this.#keyspace.makeNode(hash, 0, flags, key, keyFrom, keyBytes, 0)
+    if (at !== NO_EXPIRY) setExpireAt(memory, map, at)
+    const table = memory.alloc(DESCRIPTOR_BYTES, KIND_FIXED)
+    this.#dict.reset(table)
+    setWord(memory, map, WORD_VALUE, table)
+    this.#dict.setOwner(table, map)
+    return map
+  }
+
+  /** Field of a large map becomes value; the map's node stays where it is. */
+  setInLarge(
+    map: number,
+    field: Buffer,
+    fieldFrom: number,
+    fieldBytes: number,
+    value: Buffer,
+    valueFrom: number,
+    valueBytes: number,
+    at: number,
+  ): void {
+    this.#setField(map, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
+  }
+
   /** The n-th field (0-based) of a packed map, in the order they came. */
   packedField(node: number, n: number, visit: FieldVisitor): void {
     let index = 0

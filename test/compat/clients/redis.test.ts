@@ -111,20 +111,6 @@ describe('redis createCluster, unchanged', () => {
     await expect(cluster.rename('a', 'b')).rejects.toThrow('CROSSSLOT')
   })
 
-  it('a cache on the client side is told of changes', async () => {
-    const caching = createClient({
-      url: `redis://${server.host}:${server.port}`,
-      RESP: 3,
-      clientSideCache: {ttl: 0, maxEntries: 0, evictPolicy: 'LRU'},
-    })
-    await caching.connect()
-    await cluster.set('cached', '1')
-    expect(await caching.get('cached')).toBe('1')
-    await cluster.set('cached', '2')
-    await waitFor('the cache forgets', async () => (await caching.get('cached')) === '2')
-    await caching.close()
-  })
-
   if (SUBJECT === 'kv') {
     it('fields that expire', async () => {
       await cluster.hSet('h', {a: '1', b: '2'})

@@ -33,6 +33,12 @@ export function loadScripts(folder: string): Script[] {
     .map((name) => parseScript(basename(name, '.txt'), readFileSync(`${path}/${name}`, 'utf8'), nowMs))
 }
 
+/** One script of `folder`, its times counted from now: what was loaded long ago says "in 100 s" and means the past. */
+export function loadScript(folder: string, family: string): Script {
+  const path = fileURLToPath(new URL(folder, import.meta.url))
+  return parseScript(family, readFileSync(`${path}/${family}.txt`, 'utf8'), Date.now())
+}
+
 export function countSteps(scripts: readonly Script[]): number {
   return scripts.flatMap((script) => script.sections.flatMap((section) => section.steps)).length
 }

@@ -7,7 +7,7 @@ import {runSeed} from '../../support/random.ts'
 import {startRedis} from '../../support/redis.ts'
 import type {TestServer} from '../../support/server.ts'
 import {startSubject, SUBJECT} from '../../support/subject.ts'
-import {compareExpected, compareServers, countSteps, describeDifference, loadScripts} from './compare.ts'
+import {compareExpected, compareServers, countSteps, describeDifference, loadScript, loadScripts} from './compare.ts'
 import {judge, KNOWN_DIFFERENCES} from './known-differences.ts'
 import type {Delivery, Protocol, RunMode} from './run.ts'
 
@@ -40,7 +40,8 @@ describe(`${SUBJECT} answers as redis-server does`, () => {
 
   for (const mode of modes) {
     const name = `RESP${mode.protocol} ${mode.delivery}${mode.delivery === 'chunks' ? ` (seed ${seed})` : ''}`
-    it.each(scripts)(`$family, ${name}`, async (script) => {
+    it.each(scripts)(`$family, ${name}`, async ({family}) => {
+      const script = loadScript('scripts', family)
       const differences = await compareServers(reference, subject, script, mode)
       const {surprises, stale} = judge(differences, script.family, mode.protocol, table)
       expect(surprises.map(describeDifference).join('\n\n')).toBe('')
@@ -52,8 +53,8 @@ describe(`${SUBJECT} answers as redis-server does`, () => {
 if (SUBJECT === 'kv') {
   describe('kv answers as Redis 8 and Valkey 9 do, where redis-server 7.0 knows no answer', () => {
     for (const mode of modes) {
-      it.each(newer)(`$family, RESP${mode.protocol} ${mode.delivery}`, async (script) => {
-        const differences = await compareExpected(subject, script, mode)
+      it.each(newer)(`$family, RESP${mode.protocol} ${mode.delivery}`, async ({family}) => {
+        const differences = await compareExpected(subject, loadScript('newer', family), mode)
         expect(differences.map(describeDifference).join('\n\n')).toBe('')
       })
     }
