@@ -105,8 +105,9 @@ test('dict: a scan sees every key that is there from the first call to the last'
       do {
         const {isAdd, count, calls} = list[change++ % list.length]!
         for (let i = 0; i < count; i++) {
-          if (isAdd) table.add(`x${extra++}`)
-          else if (extra > 0) table.remove(`x${--extra}`)
+          // A table that grows for ever faster than it is scanned has no last call.
+          if (isAdd && extra < 5000) table.add(`x${extra++}`)
+          else if (!isAdd && extra > 0) table.remove(`x${--extra}`)
         }
         for (let i = 0; i < calls; i++) {
           cursor = table.scan(cursor, seen)
