@@ -23,11 +23,15 @@ export class ExpiryWheel {
   #cursor = 0
   /** The walk over that slot began when its time was over: after it, the slot is done for this turn. */
   #isLastWalk = true
+  /** What is in that slot is not due before this; as long as it is not, walking again would be in vain. */
+  #slotDueAt = -NO_EXPIRY
   #lateCursor = 0
   /** No node of the late list is due before this; the second holds for what the walk that is under way has seen. */
   #lateDueAt = NO_EXPIRY
   #lateRestDueAt = NO_EXPIRY
   #size = 0
+  /** The last `advance` ran out of budget. */
+  isBehind = false
 
   /** `now`: Unix ms; nodes that are due before it go to the late list. */
   constructor(memory: Memory, now: number) {
@@ -45,6 +49,7 @@ export class ExpiryWheel {
     const tick = Math.floor(expireAt(memory, node) / SLOT_MS)
     // A slot that `advance` is in the middle of counts as passed: it goes on behind the list's head, and then leaves.
     const isPassed = tick < this.#position || (tick === this.#position && this.#cursor !== 0)
+    if (tick === this.#position) this.#slotDueAt = Math.min(this.#slotDueAt, expireAt(memory, node))
     this.#linkAt(node, isPassed ? LATE_SLOT : tick % SLOTS)
   }
 
@@ -103,25 +108,35 @@ export class ExpiryWheel {
 
   /**
    * Calls `due` for nodes whose expiry is at or before `now` (Unix ms), visiting at most `budget` nodes and slots.
-   * Returns what is left of the budget: 0 means there is more to do. `due` unlinks the node by removing it; one that
+   * Returns what is left of the budget; `isBehind` says whether there is more to do now. `due` unlinks the node by removing it; one that
    * must wait it gives to `postpone`; one that it leaves alone is not shown again for a turn of the wheel.
    */
   advance(now: number, budget: number, due: (node: number) => void): number {
+    this.isBehind = true
     let left = this.#visitLate(now, budget, due)
     const last = Math.floor(now / SLOT_MS)
     if (this.#size === 0) {
       if (this.#position < last) this.#moveTo(last)
+      this.isBehind = false
       return left
     }
     if (this.#position < last - SLOTS) this.#moveTo(last - SLOTS)
     while (left > 0) {
       if (this.#cursor === 0) {
-        this.#cursor = this.#heads[this.#position % SLOTS]!
         this.#isLastWalk = this.#position < last
+        if (!this.#isLastWalk && now < this.#slotDueAt) {
+          this.isBehind = false
+          return left
+        }
+        this.#cursor = this.#heads[this.#position % SLOTS]!
+        this.#slotDueAt = NO_EXPIRY
       }
       left = this.#walkSlot(now, left, due)
       if (this.#cursor !== 0) return 0
-      if (this.#position >= last) return left
+      if (this.#position >= last) {
+        this.isBehind = false
+        return left
+      }
       left--
       // A walk that began while the slot's time ran may have passed nodes that are due by now.
       if (this.#isLastWalk) this.#moveTo(this.#position + 1)
@@ -134,8 +149,10 @@ export class ExpiryWheel {
     while (this.#cursor !== 0 && left > 0) {
       left--
       const node = this.#cursor
+      const at = expireAt(this.#memory, node)
       this.#cursor = word(this.#memory, node, WORD_WHEEL_NEXT)
-      if (expireAt(this.#memory, node) <= now) due(node)
+      if (at <= now) due(node)
+      else this.#slotDueAt = Math.min(this.#slotDueAt, at)
     }
     return left
   }
@@ -165,6 +182,7 @@ export class ExpiryWheel {
   #moveTo(position: number): void {
     this.#position = position
     this.#cursor = 0
+    this.#slotDueAt = -NO_EXPIRY
   }
 
   /** Walks over the late list, but only when some node of it is due: they may be many and wait for long. */
