@@ -102,6 +102,7 @@ function makeShutdown(options: NodeOptions, log: NodeLog, parts: Parts): Shutdow
     },
     hold: () => engine.pause.hold(),
     release: (isStopping) => engine.release(isStopping),
+    arrivalCount: () => server.received + server.bytesIn,
     busyCount: () => server.busyCount(),
     save: saver === null ? null : () => saveWhenFree(saver),
     cancelSave: () => saver?.cancel(),

@@ -2,7 +2,7 @@
  * The one shutdown event. Whatever asks for the end (a signal, SHUTDOWN, `stop()`), it fires once; the parts then end in order,
  * each in its own time:
  *
- *   refuse new clients -> serve what has arrived -> hold writes, finish jobs -> save -> refuse the held -> close clients
+ *   serve what has arrived -> refuse new clients, hold writes -> finish jobs -> save -> refuse the held -> close clients
  *   -> statistics -> lock
  *
  * Reads are served to the last. A save that fails calls the stop off: the node opens up again and loses nothing. A second
@@ -18,8 +18,9 @@ import type {NodeExit} from './options.ts'
 const DRAIN_MS = 10_000
 const CLOSE_MS = 5_000
 const POLL_MS = 5
-/** Requests that a client sent before it could know of the stop lie in the kernel's buffers: time to read and execute them. */
-const ARRIVED_MS = 20
+/** Clients that connected and requests that were sent before one could know of the stop lie in the kernel: time to serve them. */
+const QUIET_MS = 20
+const ARRIVED_MS = 250
 
 const DEFAULT_OPTIONS: ShutdownOptions = {mode: 'default', isNow: false, isForced: false}
 
@@ -31,6 +32,8 @@ export interface ShutdownParts {
   hold(): void
   /** Those that wait are executed after all, or, if the node stops, refused. */
   release(isStopping: boolean): void
+  /** Grows with each client and each byte that comes. */
+  arrivalCount(): number
   /** Requests that were taken and are not answered yet. */
   busyCount(): number
   /** Writes the savefile; absent if none was asked for. */
@@ -88,8 +91,8 @@ export class Shutdown {
 
   async #run(cause: string, options: ShutdownOptions): Promise<NodeExit> {
     const parts = this.#parts
+    if (!options.isNow) await this.#untilQuiet()
     parts.stopListening()
-    await this.#until(() => false, options.isNow ? 0 : ARRIVED_MS)
     parts.hold()
     if (!options.isNow) await this.#until(() => parts.busyCount() === 0, DRAIN_MS)
     const keys = parts.keyCount()
@@ -130,6 +133,15 @@ export class Shutdown {
         `not stopped, because the savefile was not written: ${message}`,
         'mend that and stop again; a second signal while it stops gives the data up',
       )
+    }
+  }
+
+  /** Until nothing new has come for a moment, or it never ends. */
+  async #untilQuiet(): Promise<void> {
+    let seen = -1
+    for (let waited = 0; waited < ARRIVED_MS && seen !== this.#parts.arrivalCount(); waited += QUIET_MS) {
+      seen = this.#parts.arrivalCount()
+      await this.#until(() => false, QUIET_MS)
     }
   }
 

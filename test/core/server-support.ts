@@ -144,13 +144,13 @@ export class Stage implements Host {
     this.clients.delete(client.session)
   }
 
-  completeWith(session: Session, pieces: readonly Buffer[]): void {
-    this.complete(session, (out) => pieces.forEach((piece) => out.raw(piece)))
-  }
-
   complete(session: Session, write: (out: ReplyWriter) => void): void {
     this.asked.push(`complete ${session.id}`)
     this.push(session, write)
+  }
+
+  completeWith(session: Session, pieces: readonly Buffer[]): void {
+    this.complete(session, (out) => pieces.forEach((piece) => out.raw(piece)))
   }
 
   wake(session: Session): void {
