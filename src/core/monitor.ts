@@ -5,6 +5,7 @@ import type {Request} from '../resp/request-decoder.ts'
 const SHOWN_SECRET = '(redacted)'
 /** Redis shows everything; but a line is text in memory, one for each monitor, and a request may have a gigabyte. */
 const LINE_BYTES_MAX = 64 * 1024
+const UNPRINTABLE = /[^ -~]|["\\]/g
 const ESCAPES: Readonly<Record<number, string>> = {
   7: '\\a',
   8: '\\b',
@@ -33,15 +34,12 @@ export function monitorLine(unixMs: number, address: string, request: Request): 
 
 /** As Redis' sdscatrepr. */
 function quoted(bytes: Buffer, from: number, length: number): string {
-  let text = '"'
-  for (let i = from; i < from + length; i++) {
-    const byte = bytes[i]!
-    const escape = ESCAPES[byte]
-    if (escape !== undefined) text += escape
-    else if (byte >= 32 && byte < 127) text += String.fromCharCode(byte)
-    else text += `\\x${byte.toString(16).padStart(2, '0')}`
-  }
-  return `${text}"`
+  return `"${bytes.toString('latin1', from, from + length).replace(UNPRINTABLE, escaped)}"`
+}
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0)
+  return ESCAPES[code] ?? `\\x${code.toString(16).padStart(2, '0')}`
 }
 
 /** The request with passwords made unreadable; itself if it has none. */

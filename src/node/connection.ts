@@ -13,7 +13,6 @@
  * Hot path: measured by `npm run bench`.
  */
 import type {Socket} from 'node:net'
-import {UNREAD_REPLY_BYTES_MAX} from '../constants.ts'
 import {DONE, PARKED, WAITING} from '../core/command/context.ts'
 import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {shownArguments} from '../core/slowlog.ts'
@@ -43,6 +42,8 @@ export interface ConnectionPool {
   readonly ends: number[]
   bytesIn: number
   bytesOut: number
+  /** How far behind a client may be with reading. */
+  unreadBytesMax: number
   /** Bytes of large buffers that were let go: see collector.ts. */
   droppedBytes: number
   closed(connection: Connection): void
@@ -347,7 +348,7 @@ export class Connection implements Recipient {
     if (this.#isClosed || this.#isEnding) return false
     this.#pool.bytesOut += bytes.length
     // One reply may be as large as it likes, but who is that far behind gets no other.
-    if (this.#sender.unreadBytes <= UNREAD_REPLY_BYTES_MAX) return this.#sender.send(bytes)
+    if (this.#sender.unreadBytes <= this.#pool.unreadBytesMax) return this.#sender.send(bytes)
     this.destroy()
     return false
   }

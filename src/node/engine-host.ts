@@ -4,6 +4,7 @@ import type {Host, HostFacts, ShutdownOptions} from '../core/host.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
 import {PEER_PORT_OFFSET} from '../constants.ts'
+import {Settings} from './settings.ts'
 import type {ClientServer} from './server.ts'
 import type {NodeLog} from './log.ts'
 import type {NodeOptions} from './options.ts'
@@ -27,6 +28,7 @@ export class EngineHost implements Host {
   readonly #startedAt = Date.now()
   readonly #runId = randomBytes(20).toString('hex')
   #parts: HostParts | null = null
+  #allSettings: Settings | null = null
   address = {host: '', port: 0}
 
   constructor(options: NodeOptions, log: NodeLog) {
@@ -138,41 +140,19 @@ export class EngineHost implements Host {
   }
 
   configGet(name: string): string | null {
-    switch (name) {
-      case 'maxclients':
-        return String(this.#live.server.maxClients)
-      case 'port':
-        return String(this.address.port)
-      case 'bind':
-        return this.#options.host
-      case 'dir':
-        return this.#options.dataDir ?? process.cwd()
-      case 'save-file':
-        return this.#live.saver?.path ?? ''
-      case 'timeout':
-        return String(this.#live.server.idleTimeoutS)
-      default:
-        return null
-    }
+    return this.#settings.get(name)
   }
 
   configSet(name: string, value: string): string | null {
-    const {server} = this.#live
-    if (name === 'maxclients') return setInteger(value, 1, 4_294_967_295, (count) => (server.maxClients = count))
-    if (name === 'timeout') return setInteger(value, 0, 2_147_483_647, (seconds) => (server.idleTimeoutS = seconds))
-    return "can't set immutable config"
+    return this.#settings.set(name, value)
   }
 
   configNames(): readonly string[] {
-    return ['maxclients', 'port', 'bind', 'dir', 'save-file', 'timeout']
+    return this.#settings.names()
   }
-}
 
-/** Gives `set` the number that `value` is, or says why not, in Redis' words. */
-function setInteger(value: string, min: number, max: number, set: (number: number) => void): string | null {
-  if (!/^(0|-?[1-9][0-9]{0,15})$/.test(value)) return "argument couldn't be parsed into an integer"
-  const number = Number(value)
-  if (number < min || number > max) return `argument must be between ${min} and ${max} inclusive`
-  set(number)
-  return null
+  get #settings(): Settings {
+    const {server, saver} = this.#live
+    return (this.#allSettings ??= new Settings(this.#options, server, saver?.path ?? '', () => this.address))
+  }
 }

@@ -7,6 +7,7 @@
 import {createServer, Socket} from 'node:net'
 import {SHARED_READ_BYTES} from '../constants.ts'
 import type {Server} from 'node:net'
+import {UNREAD_REPLY_BYTES_MAX} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {Request} from '../resp/request-decoder.ts'
@@ -33,6 +34,7 @@ export class ClientServer implements ConnectionPool {
   received = 0
   rejected = 0
   maxClients: number
+  unreadBytesMax = UNREAD_REPLY_BYTES_MAX
   /** Clients that were silent for so long are closed; 0 = never. */
   idleTimeoutS: number
 
