@@ -44,8 +44,8 @@ import {REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT} from './session.ts'
 import type {Session} from './session.ts'
 
 const FIRST_STEP_BUDGET = 1000
-/** Share of background work that is not for jobs, while there are any. */
-const SHARE_OF_OTHERS = 0.25
+/** Of the budget that is left, what one kind of background work may take. */
+const SHARE = 0.75
 
 export interface EngineOptions {
   /** 40 hex digits. */
@@ -181,27 +181,25 @@ export class Engine {
   }
 
   get hasWork(): boolean {
-    return (
-      this.keyspace.hasGarbage ||
-      this.parking.hasJobs ||
-      this.defrag.isBusy ||
-      this.eviction.isOver ||
-      this.expiry.isBehind ||
-      this.keyspace.wheel.size > 0
-    )
+    return this.#isBusy || this.eviction.isOver || this.keyspace.wheel.size > 0
+  }
+
+  get #isBusy(): boolean {
+    return this.keyspace.hasGarbage || this.parking.hasJobs || this.defrag.isBusy || this.expiry.isBehind
   }
 
   /** Does at most about `budget` nodes' worth of background work; true if there is more to do now. */
   work(budget: number): boolean {
-    // Jobs get most of it, but not all: their number is up to the clients.
-    const forOthers = budget * SHARE_OF_OTHERS
-    let left = this.parking.work(budget - forOthers) + forOthers
-    left = this.expiry.work(this.now, left)
-    left = this.keyspace.collect(left)
+    // Each leaves something to those behind it: how much there is for it to do is up to the clients.
+    let left = budget
+    left -= left * SHARE - this.parking.work(left * SHARE)
+    left -= left * SHARE - this.expiry.work(this.now, left * SHARE)
+    left -= left * SHARE - this.keyspace.collect(left * SHARE)
     const room = this.eviction.work(left)
+    const isEvicting = room >= 0 && this.eviction.isOver
     if (room >= 0) left = room
-    left = this.defrag.work(left)
-    return left <= 0 || this.parking.hasJobs
+    this.defrag.work(left)
+    return this.#isBusy || isEvicting
   }
 
   /**

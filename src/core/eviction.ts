@@ -46,8 +46,10 @@ export class Eviction {
     this.#parking = parking
   }
 
+  /** True above the limit, and where there is none: when no more memory can be addressed. */
   get isOver(): boolean {
-    return this.maxBytes > 0 && this.#effects.keyspace.memory.usedBytes > this.maxBytes
+    const {memory} = this.#effects.keyspace
+    return (this.maxBytes > 0 && memory.usedBytes > this.maxBytes) || memory.isNearlyFull
   }
 
   /** Makes room, if need be; false if memory is over its limit and nothing can go. */

@@ -10,8 +10,6 @@ import type {Parking} from './parking.ts'
 export class Expiry {
   readonly #effects: Effects
   readonly #parking: Parking
-  /** The last step ran out of budget: more is due now. */
-  isBehind = false
   /** DEBUG SET-ACTIVE-EXPIRE. */
   isActive = true
 
@@ -23,9 +21,12 @@ export class Expiry {
   /** Deletes what is due at `now` (Unix ms), looking at about `budget` nodes at most; returns what is left of it. */
   work(now: number, budget: number): number {
     if (!this.isActive || budget <= 0) return budget
-    const left = this.#effects.keyspace.wheel.advance(now, budget, this.#due)
-    this.isBehind = left <= 0
-    return left
+    return this.#effects.keyspace.wheel.advance(now, budget, this.#due)
+  }
+
+  /** The last step ran out of budget: more is due now. */
+  get isBehind(): boolean {
+    return this.isActive && this.#effects.keyspace.wheel.isBehind
   }
 
   readonly #due = (node: number): void => {

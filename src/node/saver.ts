@@ -141,7 +141,10 @@ export class Saver {
     const {keyspace, expiry} = this.#engine
     const before = keyspace.keyCount
     this.#engine.setTime(Date.now())
-    while (expiry.work(this.#engine.now, RECORDS_PER_TURN) <= 0) await nextTurn()
+    do {
+      expiry.work(this.#engine.now, RECORDS_PER_TURN)
+      await nextTurn()
+    } while (expiry.isBehind)
     return before - keyspace.keyCount
   }
 }

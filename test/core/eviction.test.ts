@@ -161,6 +161,21 @@ test('eviction: a large map that goes, and a limit that is lowered, do not hold 
   expect(usedOver(subject)).toBeLessThanOrEqual(0)
 })
 
+test('without a limit: writes are refused before page numbers run out, and go on when some are free again', () => {
+  const subject = new TestEngine()
+  const {memory} = subject.engine.keyspace
+  // As if there were room for 4 pages beyond the reserve.
+  memory.pagesMax = 4096 + 8
+  const huge = 'v'.repeat(600_000)
+  let count = 0
+  while (subject.run('set', `k${count}`, huge) === 'OK') count++
+  expect(count).toBeGreaterThan(1)
+  expect(subject.run('set', 'k0', huge)).toEqual(OOM)
+  expect(subject.run('get', 'k0')).toBe(huge)
+  for (let i = 0; i < 3; i++) subject.run('del', `k${i}`)
+  expect(subject.run('set', 'again', huge)).toBe('OK')
+})
+
 test('eviction: keys of a parked bucket stay', () => {
   const subject = makeEngine('allkeys-lru', 400_000)
   const {engine} = subject

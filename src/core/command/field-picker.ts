@@ -23,6 +23,8 @@ export class FieldPicker {
     this.#now = c.now
   }
 
+  readonly #chance = (): number => this.#engine.chance()
+
   /** Visits a field; false if there is none. */
   pick(visit: FieldVisitor): boolean {
     const {keyspace, effects} = this.#engine
@@ -39,11 +41,11 @@ export class FieldPicker {
   #tryPick(map: number, visit: FieldVisitor): Buffer | null {
     const {maps, keyspace} = this.#engine
     if (!isLargeMap(keyspace.memory, map)) {
-      maps.packedField(map, Math.floor(this.#engine.chance() * maps.count(map)), visit)
+      maps.packedField(map, Math.floor(this.#chance() * maps.count(map)), visit)
       return null
     }
     let dead: Buffer | null = null
-    const node = keyspace.randomNode(maps.table(map), this.#engine.chance(), this.#engine.chance())
+    const node = keyspace.fairNode(maps.table(map), this.#chance)
     maps.visitField(node, (...field) => {
       const [bytes, from, length] = field
       if (field[6] > this.#now) visit(...field)

@@ -11,7 +11,7 @@ import type {ReplyWriter} from '../../resp/reply-writer.ts'
 const SLOT_COST = 0.25
 /** So many bytes cost as much to copy as a field to find. */
 const BYTES_PER_COST = 1024
-const PICK_COST = 2
+const PICK_COST = 5
 
 /** Writes one field as an element of the reply. */
 export type FieldWriter = (out: ReplyWriter, ...field: Parameters<FieldVisitor>) => void

@@ -78,7 +78,7 @@ function randomkey(c: Context): void {
   const {keyspace, engine, effects, out} = c
   const {memory} = keyspace
   for (let expired = 0; expired < EXPIRED_MAX; expired++) {
-    const node = keyspace.randomKey(engine.chance(), engine.chance(), engine.chance())
+    const node = keyspace.fairKey(() => engine.chance())
     if (node === 0) break
     if (!keyspace.isExpired(node, c.now)) {
       return out.bulk(pageBytes(memory, node), keyOffset(memory, node), keyLength(memory, node))

@@ -23,14 +23,15 @@ export class ExpiryWheel {
   #cursor = 0
   /** The walk over that slot began when its time was over: after it, the slot is done for this turn. */
   #isLastWalk = true
-  /** No node of that slot is due before this, once a walk has seen them all; the second holds for the walk that is under way. */
-  #slotDueAt = Number.NEGATIVE_INFINITY
-  #walkDueAt = NO_EXPIRY
+  /** What is in that slot is not due before this; as long as it is not, walking again would be in vain. */
+  #slotDueAt = -NO_EXPIRY
   #lateCursor = 0
   /** No node of the late list is due before this; the second holds for what the walk that is under way has seen. */
   #lateDueAt = NO_EXPIRY
   #lateRestDueAt = NO_EXPIRY
   #size = 0
+  /** The last `advance` ran out of budget. */
+  isBehind = false
 
   /** `now`: Unix ms; nodes that are due before it go to the late list. */
   constructor(memory: Memory, now: number) {
@@ -107,29 +108,35 @@ export class ExpiryWheel {
 
   /**
    * Calls `due` for nodes whose expiry is at or before `now` (Unix ms), visiting at most `budget` nodes and slots.
-   * Returns what is left of the budget: 0 means there is more to do. `due` unlinks the node by removing it; one that
+   * Returns what is left of the budget; `isBehind` says whether there is more to do now. `due` unlinks the node by removing it; one that
    * must wait it gives to `postpone`; one that it leaves alone is not shown again for a turn of the wheel.
    */
   advance(now: number, budget: number, due: (node: number) => void): number {
+    this.isBehind = true
     let left = this.#visitLate(now, budget, due)
     const last = Math.floor(now / SLOT_MS)
     if (this.#size === 0) {
       if (this.#position < last) this.#moveTo(last)
+      this.isBehind = false
       return left
     }
     if (this.#position < last - SLOTS) this.#moveTo(last - SLOTS)
     while (left > 0) {
       if (this.#cursor === 0) {
-        // Walked over already, and nothing is due yet: a full slot must not be walked again and again until it is.
-        if (this.#position >= last && now < this.#slotDueAt) return left
-        this.#walkDueAt = NO_EXPIRY
-        this.#cursor = this.#heads[this.#position % SLOTS]!
         this.#isLastWalk = this.#position < last
+        if (!this.#isLastWalk && now < this.#slotDueAt) {
+          this.isBehind = false
+          return left
+        }
+        this.#cursor = this.#heads[this.#position % SLOTS]!
+        this.#slotDueAt = NO_EXPIRY
       }
       left = this.#walkSlot(now, left, due)
       if (this.#cursor !== 0) return 0
-      this.#slotDueAt = this.#walkDueAt
-      if (this.#position >= last) return left
+      if (this.#position >= last) {
+        this.isBehind = false
+        return left
+      }
       left--
       // A walk that began while the slot's time ran may have passed nodes that are due by now.
       if (this.#isLastWalk) this.#moveTo(this.#position + 1)
@@ -145,7 +152,7 @@ export class ExpiryWheel {
       const at = expireAt(this.#memory, node)
       this.#cursor = word(this.#memory, node, WORD_WHEEL_NEXT)
       if (at <= now) due(node)
-      else this.#walkDueAt = Math.min(this.#walkDueAt, at)
+      else this.#slotDueAt = Math.min(this.#slotDueAt, at)
     }
     return left
   }
@@ -175,7 +182,7 @@ export class ExpiryWheel {
   #moveTo(position: number): void {
     this.#position = position
     this.#cursor = 0
-    this.#slotDueAt = Number.NEGATIVE_INFINITY
+    this.#slotDueAt = -NO_EXPIRY
   }
 
   /** Walks over the late list, but only when some node of it is due: they may be many and wait for long. */

@@ -51,6 +51,10 @@ const FREE_NOW_MAX = 16
 /** Nodes of a table that are freed before what they brought with them is counted. */
 const CLEAR_STEP = 64
 
+/** Hardly any slot holds more nodes. */
+const FAIR_PLACES = 8
+const FAIR_TRIES = 200
+
 /** A table whose nodes wait to be freed. */
 interface Garbage {
   readonly dict: number
@@ -297,6 +301,25 @@ export class Keyspace {
     if (this.keyCount === 0) return 0
     const bucket = this.#bucketAt(Math.floor(random1 * this.keyCount))
     return this.randomNode(this.table(bucket), random2, random3)
+  }
+
+  /** As `randomKey`, each key with nearly the same chance; a few times slower. `random` gives numbers of 0..1. */
+  fairKey(random: () => number): number {
+    if (this.keyCount === 0) return 0
+    return this.fairNode(this.table(this.#bucketAt(Math.floor(random() * this.keyCount))), random)
+  }
+
+  /** A node of the table, each with nearly the same chance: a random place of a random slot, until a node is there. */
+  fairNode(table: number, random: () => number): number {
+    const slots = this.dict.slots(table)
+    for (let i = 0; i < FAIR_TRIES && slots > 0; i++) {
+      let node = this.dict.head(table, Math.floor(random() * slots))
+      for (let skip = Math.floor(random() * FAIR_PLACES); skip > 0 && node !== 0; skip--) {
+        node = word(this.memory, node, WORD_NEXT)
+      }
+      if (node !== 0) return node
+    }
+    return this.randomNode(table, random(), random())
   }
 
   /** A node of the table, chosen by a random slot and a random place in it; 0 if it is empty. */

@@ -23,6 +23,8 @@ export const GRANULE_MASK = (1 << PAGE_SHIFT) - 1
 const GRANULE_BYTES = 8
 export const PAGE_BYTES = (1 << PAGE_SHIFT) * GRANULE_BYTES
 const PAGES_MAX = 1 << (32 - PAGE_SHIFT)
+/** A request of 1 GB can fill 2,048 huge blocks. */
+const PAGES_RESERVE = 4096
 const EXTENT_PAGES = 36
 const HUGE_ROUND_BYTES = 4096
 /** Above this a block is huge. */
@@ -98,6 +100,8 @@ export class Memory {
   readonly bytes: Buffer[] = []
   readonly doubles: Float64Array[] = []
 
+  /** Page numbers that there are: pointers have room for 32 GB of pages, and each huge block takes a number as well. */
+  pagesMax = PAGES_MAX
   usedBytes = 0
   hugeBytes = 0
   pagesInUse = 0
@@ -202,6 +206,11 @@ export class Memory {
       pageBytes: this.pagesInUse * PAGE_BYTES + this.hugeBytes,
       extentBytes: this.#extents.length * EXTENT_PAGES * PAGE_BYTES + this.hugeBytes,
     }
+  }
+
+  /** True when page numbers run out: what one request may still take is kept in reserve. */
+  get isNearlyFull(): boolean {
+    return this.words.length - this.#freeNumbers.length > this.pagesMax - PAGES_RESERVE
   }
 
   /** Bytes of buffers let go since the last call; the driver asks the collector to return them once they add up. */

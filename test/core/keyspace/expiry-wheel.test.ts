@@ -30,7 +30,11 @@ class Wheel {
 
   /** Visits what is due, in steps of `budget`; then in one, for what came due in the second that now is. */
   settle(budget: number): void {
-    for (let i = 0; this.step(budget) <= 0; i++) if (i > 100_000) throw new Error('it does not settle')
+    this.step(budget)
+    for (let i = 0; this.wheel.isBehind; i++) {
+      if (i > 100_000) throw new Error('it does not settle')
+      this.step(budget)
+    }
     this.step(1_000_000)
   }
 
@@ -64,7 +68,7 @@ const actions = fc.array(
       }),
     },
     {weight: 2, arbitrary: fc.record({kind: fc.constant('step' as const), budget: fc.integer({min: 1, max: 6})})},
-    {weight: 1, arbitrary: fc.record({kind: fc.constant('settle' as const), budget: fc.integer({min: 20, max: 2000})})},
+    {weight: 1, arbitrary: fc.record({kind: fc.constant('settle' as const), budget: fc.integer({min: 1, max: 2000})})},
   ),
   {maxLength: 120, size: 'max'},
 )
