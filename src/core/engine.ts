@@ -341,6 +341,12 @@ export class Engine {
     command.calls++
     this.stats.commandsProcessed++
     command.run!(context)
+    if (context.verdict === PARKED) {
+      // It waits for a parked bucket, and comes again.
+      command.calls--
+      this.stats.commandsProcessed--
+      return
+    }
     if (context.hasFailed) {
       command.failedCalls++
       this.stats.errorReplies++

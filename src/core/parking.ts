@@ -20,12 +20,12 @@ export interface Job {
   step(budget: number): number
   /** Writes the reply, when it is done. */
   reply(out: ReplyWriter): void
-  /** A reply too large for `reply`, in pieces; empty if it is not. */
-  pieces(): readonly Buffer[]
+  /** A reply too large for `reply`, in pieces; empty if it is not. Null: too large for any client, who loses the connection. */
+  pieces(): readonly Buffer[] | null
 }
 
 interface Running {
-  /** Null if nobody waits for the reply: the client left. */
+  /** Null if the client left. */
   session: Session | null
   readonly job: Job
 }
@@ -120,9 +120,15 @@ export class Parking {
   #end(running: Running): void {
     this.#jobs = this.#jobs.filter((other) => other !== running)
     const {session, job} = running
-    if (session && job.pieces().length > 0) this.#host.completeWith(session, job.pieces())
-    else if (session) this.#host.complete(session, (out) => job.reply(out))
+    if (session) this.#answer(session, job)
     if (job.bucket >= 0) this.unpark(job.bucket)
+  }
+
+  #answer(session: Session, job: Job): void {
+    const pieces = job.pieces()
+    if (pieces === null) this.#host.close(session)
+    else if (pieces.length > 0) this.#host.completeWith(session, pieces)
+    else this.#host.complete(session, (out) => job.reply(out))
   }
 }
 

@@ -147,12 +147,15 @@ export class Connection implements Recipient {
     }
   }
 
-  /** Answers the request that was WAITING with these bytes, uncopied. */
+  /** Answers the request that was WAITING with these bytes, which are not copied. */
   completeWith(pieces: readonly Buffer[]): void {
     if (this.#isClosed || this.#isEnding) return
-    // What was answered before in this turn goes first.
-    this.#pool.turn.flush()
-    if (!this.session.isAnswerMuted) for (const piece of pieces) this.send(piece)
+    if (!this.session.isAnswerMuted) {
+      for (const piece of pieces) this.#pool.bytesOut += piece.length
+      // Behind what this session was answered before.
+      this.#pool.turn.flush()
+      this.#sender.give(pieces)
+    }
     this.complete(() => undefined)
   }
 

@@ -49,6 +49,12 @@ export class Sender {
     return !isSmall
   }
 
+  /** Sends bytes that are ours from now on: nothing is copied, however many they are. */
+  give(pieces: readonly Buffer[]): void {
+    this.#outbox.append(pieces)
+    if (this.#given === 0) this.#sendOutbox()
+  }
+
   /** Ends our side once all is sent. */
   end(): void {
     this.#given += this.#outbox.bytes
@@ -65,12 +71,19 @@ export class Sender {
   readonly #taken = (error?: Error | null): void => {
     if (error || this.#socket.writableEnded) return
     this.#dropped(this.#given)
+    this.#given = 0
+    this.#sendOutbox()
+  }
+
+  #sendOutbox(): void {
+    if (this.#outbox.bytes === 0) return
     this.#given = this.#outbox.bytes
-    if (this.#given === 0) return
     const chunks = this.#outbox.take()
     const last = chunks.pop()!
+    this.#socket.cork()
     for (const chunk of chunks) this.#socket.write(chunk)
     this.#socket.write(last, this.#taken)
+    this.#socket.uncork()
   }
 }
 
@@ -103,6 +116,15 @@ export class Outbox {
       if (this.#used === tail.length) this.#end()
     }
     this.bytes += bytes.length
+  }
+
+  /** Adds bytes as they are. */
+  append(pieces: readonly Buffer[]): void {
+    this.#end()
+    for (const piece of pieces) {
+      this.#full.push(piece)
+      this.bytes += piece.length
+    }
   }
 
   /** All that is in it, in order; it is empty then. */

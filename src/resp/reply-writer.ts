@@ -53,8 +53,7 @@ export class ReplyWriter {
   /** Gives away what was written, with its buffer; goes on with a new one. */
   take(): Buffer {
     const written = this.buf.subarray(0, this.pos)
-    this.buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
-    this.pos = 0
+    this.abandon()
     return written
   }
 

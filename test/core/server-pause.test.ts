@@ -212,7 +212,7 @@ describe('jobs', () => {
       bucket,
       isReadOnly: false,
       get isDone() {
-        return left <= 0
+        return left === 0
       },
       pieces: () => [],
       step: (budget) => {

@@ -62,7 +62,7 @@ export class DumpJob implements Job {
     this.#reply.give(out)
   }
 
-  pieces(): readonly Buffer[] {
+  pieces(): readonly Buffer[] | null {
     return this.#reply.pieces
   }
 

@@ -58,7 +58,7 @@ export class KeysJob implements Job {
     this.#reply.give(out)
   }
 
-  pieces(): readonly Buffer[] {
+  pieces(): readonly Buffer[] | null {
     return this.#reply.pieces
   }
 

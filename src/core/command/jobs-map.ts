@@ -72,7 +72,7 @@ export class FieldsJob implements Job {
     this.#reply.give(out)
   }
 
-  pieces(): readonly Buffer[] {
+  pieces(): readonly Buffer[] | null {
     return this.#reply.pieces
   }
 
@@ -150,7 +150,7 @@ export class PickJob implements Job {
     this.#reply.give(out)
   }
 
-  pieces(): readonly Buffer[] {
+  pieces(): readonly Buffer[] | null {
     return this.#reply.pieces
   }
 

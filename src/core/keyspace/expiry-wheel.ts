@@ -23,6 +23,9 @@ export class ExpiryWheel {
   #cursor = 0
   /** The walk over that slot began when its time was over: after it, the slot is done for this turn. */
   #isLastWalk = true
+  /** No node of that slot is due before this, once a walk has seen them all; the second holds for the walk that is under way. */
+  #slotDueAt = Number.NEGATIVE_INFINITY
+  #walkDueAt = NO_EXPIRY
   #lateCursor = 0
   /** No node of the late list is due before this; the second holds for what the walk that is under way has seen. */
   #lateDueAt = NO_EXPIRY
@@ -45,6 +48,7 @@ export class ExpiryWheel {
     const tick = Math.floor(expireAt(memory, node) / SLOT_MS)
     // A slot that `advance` is in the middle of counts as passed: it goes on behind the list's head, and then leaves.
     const isPassed = tick < this.#position || (tick === this.#position && this.#cursor !== 0)
+    if (tick === this.#position) this.#slotDueAt = Math.min(this.#slotDueAt, expireAt(memory, node))
     this.#linkAt(node, isPassed ? LATE_SLOT : tick % SLOTS)
   }
 
@@ -116,11 +120,15 @@ export class ExpiryWheel {
     if (this.#position < last - SLOTS) this.#moveTo(last - SLOTS)
     while (left > 0) {
       if (this.#cursor === 0) {
+        // Walked over already, and nothing is due yet: a full slot must not be walked again and again until it is.
+        if (this.#position >= last && now < this.#slotDueAt) return left
+        this.#walkDueAt = NO_EXPIRY
         this.#cursor = this.#heads[this.#position % SLOTS]!
         this.#isLastWalk = this.#position < last
       }
       left = this.#walkSlot(now, left, due)
       if (this.#cursor !== 0) return 0
+      this.#slotDueAt = this.#walkDueAt
       if (this.#position >= last) return left
       left--
       // A walk that began while the slot's time ran may have passed nodes that are due by now.
@@ -134,8 +142,10 @@ export class ExpiryWheel {
     while (this.#cursor !== 0 && left > 0) {
       left--
       const node = this.#cursor
+      const at = expireAt(this.#memory, node)
       this.#cursor = word(this.#memory, node, WORD_WHEEL_NEXT)
-      if (expireAt(this.#memory, node) <= now) due(node)
+      if (at <= now) due(node)
+      else this.#walkDueAt = Math.min(this.#walkDueAt, at)
     }
     return left
   }
@@ -165,6 +175,7 @@ export class ExpiryWheel {
   #moveTo(position: number): void {
     this.#position = position
     this.#cursor = 0
+    this.#slotDueAt = Number.NEGATIVE_INFINITY
   }
 
   /** Walks over the late list, but only when some node of it is due: they may be many and wait for long. */
