@@ -324,7 +324,9 @@ export class Engine {
 
   /** True if the command waits for the end of a pause, or was refused instead. */
   #isPaused(context: Context, command: Command): boolean {
-    const verdict = this.pause.verdict(command, context.session)
+    // Its time may have come since the last tick.
+    if (this.pause.tick(context.now)) this.parking.wakePaused()
+    const verdict = this.pause.isOn ? this.pause.verdict(command, context.session) : RUN
     if (verdict === RUN) return false
     if (verdict === REFUSE) this.#reject(context, 'CLUSTERDOWN The cluster is down')
     else {

@@ -1,5 +1,5 @@
 /**
- * Requests that nobody would send, to every command of the table, on a made-up driver: 60,000 in plain loops over a seeded generator.
+ * Requests that nobody would send, to every command of the table, on a made-up driver: 40,000 in plain loops over a seeded generator.
  * Each gets exactly one whole reply (or waits), none throws, and another client is still served. `KV_FUZZ_SEED` repeats a run.
  */
 import {expect, it} from 'vitest'
@@ -9,7 +9,7 @@ import {DONE, Stage, type Client, type Plain} from './server-support.ts'
 import type {CommandSpec} from '../../src/core/command/command.ts'
 
 const SEED = Number(process.env['KV_FUZZ_SEED'] ?? 20_261_122)
-const CASES = 60_000
+const CASES = 40_000
 /** A reply of so many elements is rightly given to who asks for a count of 2^62. */
 const ENDLESS = new Set(['hrandfield'])
 const CLIENTS = 4
