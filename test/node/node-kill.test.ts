@@ -10,7 +10,7 @@ import {makeFolder} from './folder.ts'
 import {connectTo, fill, liveNode, nodeChild} from './live-node.ts'
 
 const KEYS = 15_000
-const ROUNDS = 14
+const ROUNDS = 9
 
 it('killed at random moments during SAVE, the old savefile is intact and loads', async () => {
   const folder = makeFolder()
@@ -41,8 +41,8 @@ it('killed at random moments during SAVE, the old savefile is intact and loads',
     else seen.new++
   }
   // The kills hit what they were aimed at.
-  expect(seen.during).toBeGreaterThan(2)
-  expect(seen.old).toBeGreaterThan(2)
+  expect(seen.during).toBeGreaterThan(1)
+  expect(seen.old).toBeGreaterThan(1)
   const copy = join(folder, 'copy')
   copyFileSync(saveFile, copy)
   const node = await liveNode({saveFile: copy})
