@@ -33,7 +33,7 @@ import {Parking} from './parking.ts'
 import {Pause, REFUSE, RUN} from './pause.ts'
 import {Slowlog} from './slowlog.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
-import {unknownCommand, unknownSubcommand} from './command/unknown.ts'
+import {isFromBrowser, unknownCommand, unknownSubcommand} from './command/unknown.ts'
 import {Defrag} from './keyspace/defrag.ts'
 import type {Command} from './command/command.ts'
 import type {Host} from './host.ts'
@@ -133,7 +133,7 @@ export class Engine {
     context.verdict = DONE
     context.hasFailed = false
     const command = this.table.find(request)
-    if (command === null) this.#reject(context, unknownCommand(context))
+    if (command === null) this.#rejectUnknown(context)
     else this.#dispatch(context, command)
     if (context.verdict === PARKED) {
       out.rewind(start)
@@ -322,7 +322,9 @@ export class Engine {
 
   /** True if the command waits for the end of a pause, or was refused instead. */
   #isPaused(context: Context, command: Command): boolean {
-    const verdict = this.pause.verdict(command, context.session)
+    // Its time may have come since the last tick.
+    if (this.pause.tick(context.now)) this.parking.wakePaused()
+    const verdict = this.pause.isOn ? this.pause.verdict(command, context.session) : RUN
     if (verdict === RUN) return false
     if (verdict === REFUSE) this.#reject(context, 'CLUSTERDOWN The cluster is down')
     else {
@@ -357,6 +359,11 @@ export class Engine {
     context.session.isTransactionBad ||= context.session.inTransaction
     this.stats.errorReplies++
     context.out.error(error)
+  }
+
+  #rejectUnknown(context: Context): void {
+    this.#reject(context, unknownCommand(context))
+    if (isFromBrowser(context)) context.session.closesAfterReply = true
   }
 
   #muteReply({session, out, verdict}: Context, start: number): void {

@@ -139,6 +139,20 @@ describe('QUIT, GOODBYE, RESET, SELECT', () => {
   })
 })
 
+describe('a browser that was made to talk to us', () => {
+  it('is hung up on before it comes to the commands in its request', () => {
+    for (const line of ['POST / HTTP/1.1', 'host: localhost:7379']) {
+      const client = new Stage().connect()
+      expect(client.call(...line.split(' '))).toMatch(/^-ERR unknown command/)
+      expect(client.isClosed, line).toBe(true)
+    }
+    const client = new Stage().connect()
+    expect(client.call('GET', 'post')).toBe(null)
+    expect(client.call('POSTS')).toMatch(/^-ERR unknown command/)
+    expect(client.isClosed).toBe(false)
+  })
+})
+
 describe('CLIENT REPLY', () => {
   it('ON answers, OFF is silent until ON, SKIP leaves out one', () => {
     const client = new Stage().connect()

@@ -25,6 +25,17 @@ describe('CLIENT PAUSE', () => {
     expect(writer.call('SET', 'k', 'w')).toBe('OK')
   })
 
+  it('is over for a command that comes after its time, heartbeat or none', () => {
+    const stage = new Stage()
+    const [client, waiting] = [stage.connect(), stage.connect()]
+    client.call('CLIENT', 'PAUSE', '10')
+    waiting.send('GET', 'k')
+    stage.now += 10
+    expect(client.call('GET', 'k')).toBe(null)
+    stage.settle()
+    expect(waiting.replies()).toEqual([null])
+  })
+
   it('for WRITE lets reads through; a transaction is as what it holds', () => {
     const stage = new Stage()
     const [admin, writer, reader] = [stage.connect(), stage.connect(), stage.connect()]

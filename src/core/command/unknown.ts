@@ -12,6 +12,14 @@ export function unknownCommand(context: Context): string {
   return `ERR unknown command '${shown(context, 0, SHOWN_BYTES_MAX)}', with args beginning with: ${args}`
 }
 
+/**
+ * True for a line of an HTTP request. A browser can be made to send one here, with commands in its body; Redis ends such a
+ * connection before it comes to them.
+ */
+export function isFromBrowser(context: Context): boolean {
+  return context.is(0, 'POST') || context.is(0, 'HOST:')
+}
+
 export function unknownSubcommand(context: Context, command: Command): string {
   return `ERR unknown subcommand '${shown(context, 1, SHOWN_BYTES_MAX)}'. Try ${command.spec.name.toUpperCase()} HELP.`
 }
