@@ -1,8 +1,11 @@
+import {availableParallelism} from 'node:os'
 import {defineConfig} from 'vitest/config'
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // vitest's own choice leaves one core idle: on two cores it would run one file at a time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: ['test/support/fresh-build.ts'],
     disableConsoleIntercept: true,
     testTimeout: 60_000,

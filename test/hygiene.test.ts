@@ -12,7 +12,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
   'src/core/keyspace/keyspace.ts': 'every transition of a key, on the hot path',
   'src/core/keyspace/map-store.ts': 'both encodings of a map behind one set of operations',
   'src/core/keyspace/memory.ts': 'the allocator: pages, size classes and extents refer to each other',
-  'test/core/jobs.test.ts': 'each long command beside its short form, with the helpers that both need',
   'test/node/node-clients.test.ts': 'everything that a client can do to a node, against one live node',
 }
 
