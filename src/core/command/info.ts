@@ -154,7 +154,8 @@ function commandstats(c: Context): readonly Field[] {
 }
 
 function keyspace(c: Context): readonly Field[] {
-  const {keyCount, expiringCount} = c.keyspace
+  const {expiringCount} = c.keyspace
+  const keyCount = c.engine.servedKeys()
   return keyCount === 0 ? [] : [['db0', `keys=${keyCount},expires=${expiringCount},avg_ttl=0`]]
 }
 

@@ -1,0 +1,208 @@
+/**
+ * What the leader of the Raft group does besides leading it: grants leases, notices who is gone and who is back, admits those who join, chooses
+ * voters, and carries the planner's orders into the log. All of it can be done by any leader at any time from the map alone; what it remembers
+ * (who was heard of when, which leases run) begins anew with each leader, who therefore waits one full lease before it takes
+ * anything away (rule R7).
+ */
+import {CLOCK_DRIFT, LEASE_MS, PLAN_BUCKETS_MAX, VOTERS_MAX} from '../../constants.ts'
+import {plan} from './planner.ts'
+import type {ClusterMap, Member, MemberInfo} from './cluster-map.ts'
+import type {MapEntry} from './map-entry.ts'
+import type {Raft} from '../consensus/raft.ts'
+import type {RaftConfig} from '../consensus/types.ts'
+
+/** How long the planner's last orders may stay unapplied before they are given again. */
+const PLAN_RETRY_MS = 1_000
+/** A node id that answers under its old incarnation for so long after another asked to be let in is running twice. */
+const TWICE_MS = LEASE_MS * 2
+
+export interface Grant {
+  /** 0 = none. */
+  readonly durationMs: number
+  /** The holder must have applied the log up to here. */
+  readonly index: number
+  readonly problem: 'none' | 'unknown' | 'removed' | 'no-quorum'
+}
+
+export interface JoinVerdict {
+  readonly status: 'admitted' | 'wait' | 'refused'
+  readonly reason: string
+}
+
+export interface LeaderContext {
+  readonly raft: Raft
+  readonly selfId: string
+  map(): ClusterMap
+  propose(entry: MapEntry): void
+}
+
+export class Leader {
+  readonly #c: LeaderContext
+  readonly #since: number
+  readonly #heardAt = new Map<string, number>()
+  /** Until when each node may hold a lease. */
+  readonly #grantedUntil = new Map<string, number>()
+  /** When another incarnation of this id first asked to be let in. */
+  readonly #knockedAt = new Map<string, number>()
+  #plannedAt = Number.NEGATIVE_INFINITY
+  #plannedIndex = 0
+  /** The planner had nothing to do at this revision of the map. */
+  #settledRevision = -1
+
+  /** `now`: when the node became leader, monotonic ms. */
+  constructor(context: LeaderContext, now: number) {
+    this.#c = context
+    this.#since = now
+  }
+
+  /** True when it knows everything that was ever agreed, and old leases have run out. */
+  isReady(now: number): boolean {
+    return this.#hasCaughtUp && now - this.#since >= LEASE_MS * (1 + CLOCK_DRIFT)
+  }
+
+  get #hasCaughtUp(): boolean {
+    const {raft} = this.#c
+    return raft.role === 'leader' && raft.hasCommittedInTerm
+  }
+
+  /** The lease that may be given now, to anybody or to itself. */
+  grant(id: string, incarnation: string, now: number): Grant {
+    const {raft} = this.#c
+    const index = raft.commitIndex
+    const member = this.#c.map().member(id)
+    if (!member) return {durationMs: 0, index, problem: 'removed'}
+    if (member.incarnation !== incarnation) return {durationMs: 0, index, problem: 'unknown'}
+    this.#heardAt.set(id, now)
+    const durationMs = Math.min(LEASE_MS, raft.quorumAt + LEASE_MS - now)
+    if (!this.#hasCaughtUp || durationMs <= 0) return {durationMs: 0, index, problem: 'no-quorum'}
+    this.#grantedUntil.set(id, Math.max(this.#grantedUntil.get(id) ?? 0, now + durationMs))
+    return {durationMs, index, problem: 'none'}
+  }
+
+  /** A process asks to be a member. */
+  join(info: MemberInfo, now: number): JoinVerdict {
+    if (!this.#hasCaughtUp) return {status: 'wait', reason: 'the leader is new'}
+    const known = this.#c.map().member(info.id)
+    if (known?.incarnation === info.incarnation) {
+      if (!sameAddress(known, info)) this.#c.propose({type: 'joined', member: info})
+      return {status: 'admitted', reason: ''}
+    }
+    if (known && info.id !== this.#c.selfId) {
+      const heard = now - (this.#heardAt.get(info.id) ?? Number.NEGATIVE_INFINITY)
+      if (heard > LEASE_MS) this.#knockedAt.delete(info.id)
+      const knocked = this.#knockedAt.get(info.id) ?? now
+      this.#knockedAt.set(info.id, knocked)
+      if (now - knocked > TWICE_MS && heard < LEASE_MS) {
+        const where = `${known.host}:${known.port}`
+        return {status: 'refused', reason: `node ${info.id} runs already, at ${where}: was its data dir copied?`}
+      }
+      // Its old process may still answer reads.
+      if (!this.isReady(now) || this.#mayHoldLease(info.id, now)) return {status: 'wait', reason: 'its old lease runs'}
+    }
+    this.#heardAt.set(info.id, now)
+    this.#c.propose({type: 'joined', member: info})
+    return {status: 'wait', reason: 'being agreed on'}
+  }
+
+  tick(now: number): void {
+    if (!this.#hasCaughtUp) return
+    for (const member of this.#c.map().members) if (member) this.#watch(member, now)
+    this.#chooseVoters(now)
+    this.#plan(now)
+  }
+
+  /** Voters as they should be: a config that is one step from the present one, or null. */
+  nextConfig(): RaftConfig | null {
+    const {raft} = this.#c
+    const wanted = this.#wantedVoters()
+    const {voters, learners} = raft.config
+    const members = this.#c.map().members.filter((member) => member !== null)
+    const added = wanted.find((id) => !voters.includes(id))
+    const removed = voters.find((id) => !wanted.includes(id))
+    let next = [...voters]
+    if (added !== undefined) next.push(added)
+    else if (removed !== undefined) next = next.filter((id) => id !== removed)
+    const rest = members.map(({id}) => id).filter((id) => !next.includes(id))
+    const isSame =
+      next.length === voters.length && added === undefined && removed === undefined && sameIds(rest, learners)
+    return isSame ? null : {voters: next, learners: rest}
+  }
+
+  #watch(member: Member, now: number): void {
+    const {id, incarnation} = member
+    if (id === this.#c.selfId) {
+      if (member.isDown) this.#c.propose({type: 'up', node: id, incarnation})
+      return
+    }
+    const isSilent = now - (this.#heardAt.get(id) ?? this.#since) > LEASE_MS * (1 + CLOCK_DRIFT)
+    if (member.isDown && !isSilent && this.#heardAt.has(id)) this.#c.propose({type: 'up', node: id, incarnation})
+    if (!member.isDown && isSilent && this.isReady(now) && !this.#mayHoldLease(id, now)) {
+      this.#c.propose({type: 'down', node: id, incarnation})
+    }
+  }
+
+  #mayHoldLease(id: string, now: number): boolean {
+    return now < (this.#grantedUntil.get(id) ?? 0) + LEASE_MS * CLOCK_DRIFT
+  }
+
+  #chooseVoters(now: number): void {
+    const {raft, selfId} = this.#c
+    const next = this.nextConfig()
+    if (next === null) return
+    if (next.voters.includes(selfId)) raft.changeConfig(next, now)
+    else this.#handOn(next.voters, now)
+  }
+
+  /** This node is not to vote any more: another leads first. */
+  #handOn(voters: readonly string[], now: number): void {
+    const {raft, selfId} = this.#c
+    const heir = voters.find((id) => id !== selfId && !this.#c.map().member(id)?.isDown)
+    if (heir !== undefined) raft.transfer(heir, now)
+  }
+
+  /** An odd number, those that live and stay before the others, present voters before new ones. */
+  #wantedVoters(): string[] {
+    const {voters} = this.#c.raft.config
+    const members = this.#c.map().members.filter((member) => member !== null)
+    const staying = members.filter(({isLeaving}) => !isLeaving)
+    const pool = staying.length > 0 ? staying : members
+    const rank = (member: Member): number => (member.isDown ? 2 : 0) + (voters.includes(member.id) ? 0 : 1)
+    const ranked = [...pool].sort((a, b) => rank(a) - rank(b) || a.slot - b.slot)
+    // Two voters would survive no crash at all, one survives that of the other.
+    const odd = ranked.length % 2 === 0 ? ranked.length - 1 : ranked.length
+    return ranked.slice(0, Math.min(VOTERS_MAX, odd)).map(({id}) => id)
+  }
+
+  #plan(now: number): void {
+    const {raft} = this.#c
+    const isOpen = this.#plannedIndex > this.appliedIndex && now - this.#plannedAt < PLAN_RETRY_MS
+    if (isOpen) return
+    const {revision} = this.#c.map()
+    if (!this.isReady(now) || revision === this.#settledRevision) return
+    const entries = plan(this.#c.map(), {moving: PLAN_BUCKETS_MAX})
+    if (entries.length === 0) {
+      this.#settledRevision = revision
+      return
+    }
+    for (const entry of entries) {
+      if (entry.type === 'removed' && entry.node === this.#c.selfId) {
+        this.#handOn(raft.config.voters, now)
+        continue
+      }
+      this.#c.propose(entry)
+    }
+    this.#plannedAt = now
+    this.#plannedIndex = raft.lastIndex
+  }
+
+  /** Set by the owner after each applied entry. */
+  appliedIndex = 0
+}
+
+function sameAddress(a: MemberInfo, b: MemberInfo): boolean {
+  return a.host === b.host && a.port === b.port && a.peerHost === b.peerHost && a.peerPort === b.peerPort
+}
+
+function sameIds(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((id) => b.includes(id))
+}

@@ -1,0 +1,229 @@
+/**
+ * A whole cluster on one thread with virtual time. One seed decides everything: which faults, when, every delay. A safety phase with faults,
+ * then a liveness phase in which they stop and the cluster must heal; invariants after every event (invariants.ts), the history
+ * checker at the end.
+ */
+import {Prng} from '../base/prng.ts'
+import {checkRegisters} from '../checker/registers.ts'
+import {NO_NODE} from '../core/cluster/cluster-map.ts'
+import {Raft} from '../core/consensus/raft.ts'
+import {ROLE_SERVING} from '../core/replication/roles.ts'
+import {Disk} from './disk.ts'
+import {Faults} from './faults.ts'
+import {Invariants} from './invariants.ts'
+import {Network} from './network.ts'
+import {Schedule} from './schedule.ts'
+import {SimNode} from './sim-node.ts'
+import {Workload} from './workload.ts'
+import type {ClusterMap} from '../core/cluster/cluster-map.ts'
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** Virtual seconds of the phase with faults. */
+  readonly seconds: number
+  readonly nodes: number
+  readonly replicas: number
+  readonly keys?: number
+  readonly clients?: number
+  /** Ms between the operations of one client. */
+  readonly pace?: number
+  readonly plants?: ReadonlySet<string>
+  /** Kinds of faults, or all. */
+  readonly faults?: readonly string[]
+  /** Every event is told, with its virtual time. */
+  readonly trace?: (line: string) => void
+}
+
+export interface SimulationResult {
+  readonly seed: number
+  readonly violations: readonly string[]
+  readonly operations: {ok: number; failed: number; unknown: number; reads: number}
+  readonly faults: Readonly<Record<string, number>>
+  readonly events: number
+  readonly packets: number
+  /** Of everything that happened: equal for equal seeds. */
+  readonly hash: number
+  readonly lostBuckets: number
+}
+
+const SETTLE_MS = 2_000
+const HEAL_MS = 20_000
+const FIRST_PORT = 7_000
+
+export class Simulation {
+  readonly options: SimulationOptions
+  readonly schedule = new Schedule()
+  readonly random: Prng
+  readonly network: Network
+  readonly disk: Disk
+  readonly workload: Workload
+  readonly invariants: Invariants
+  readonly faults: Faults
+  /** Processes that run, by node number. */
+  readonly nodes = new Map<number, SimNode>()
+  /** Node ids: a node whose disk was wiped gets another. */
+  readonly ids: string[] = []
+  readonly violations: string[] = []
+  hash = 0
+  #incarnations = 0
+
+  constructor(options: SimulationOptions) {
+    this.options = options
+    this.random = new Prng(options.seed)
+    this.network = new Network(this.schedule, this.random.fork())
+    this.disk = new Disk(this.schedule, this.random.fork())
+    const {keys = 10, pace = 40} = options
+    this.workload = new Workload(this.schedule, this.random.fork(), () => this.running(), keys, pace)
+    this.invariants = new Invariants(
+      this.workload.buckets,
+      () => this.running(),
+      (text) => this.violated(text),
+    )
+    this.faults = new Faults(this, this.random.fork())
+  }
+
+  /** Runs it all. */
+  run(): SimulationResult {
+    const {nodes, seconds, clients = 6} = this.options
+    for (let i = 0; i < nodes; i++) this.begin(i, i === 0)
+    this.#advance(SETTLE_MS)
+    this.workload.start(clients)
+    this.faults.start()
+    this.#advance(seconds * 1000)
+    this.faults.stop()
+    this.trace('faults end')
+    this.#heal()
+    this.workload.stop()
+    this.#finish()
+    return {
+      seed: this.options.seed,
+      violations: this.violations,
+      operations: this.workload.counts,
+      faults: this.faults.counts,
+      events: this.schedule.events,
+      packets: this.network.packets,
+      hash: this.hash >>> 0,
+      lostBuckets: this.invariants.lostBuckets,
+    }
+  }
+
+  running(): SimNode[] {
+    return [...this.nodes.values()].filter((node) => !node.isDead)
+  }
+
+  /** Starts a process for node `i`: the founder of the cluster, or one that joins. */
+  begin(i: number, isFounder: boolean): void {
+    const id = (this.ids[i] ??= this.#newId(i))
+    if (isFounder) this.disk.set(id, Raft.bootstrap(id))
+    const random = this.random.fork()
+    const node = new SimNode({
+      id,
+      incarnation: (++this.#incarnations).toString(16).padStart(8, '0'),
+      port: FIRST_PORT + i,
+      isVoterOnly: false,
+      state: this.disk.read(id),
+      disk: this.disk,
+      schedule: this.schedule,
+      network: this.network,
+      random,
+      plants: this.options.plants ?? new Set(),
+      trace: (text) => this.trace(text),
+      drift: 0.995 + random.below(100) / 10_000,
+      clockOffset: random.below(1_000_000),
+    })
+    this.nodes.set(i, node)
+    this.trace(`${id.slice(0, 4)} starts as ${node.incarnation}`)
+    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas)
+    else node.cluster.join()
+  }
+
+  /** The disk of node `i` is empty from now on: its next process is another node. */
+  wipe(i: number): void {
+    this.disk.wipe(this.ids[i]!)
+    this.ids[i] = this.#newId(i)
+  }
+
+  /** The newest map that anybody has. */
+  newestMap(): ClusterMap | null {
+    let best: ClusterMap | null = null
+    for (const {cluster} of this.running()) if (!best || cluster.map.revision > best.revision) best = cluster.map
+    return best
+  }
+
+  violated(text: string): void {
+    this.violations.push(`at ${this.schedule.now.toFixed(1)} ms: ${text}`)
+    this.trace(`VIOLATION ${text}`)
+  }
+
+  trace(text: string): void {
+    for (let i = 0; i < text.length; i++) this.hash = (Math.imul(this.hash, 31) + text.charCodeAt(i)) | 0
+    this.hash = (Math.imul(this.hash, 31) + Math.floor(this.schedule.now * 1000)) | 0
+    this.options.trace?.(`${this.schedule.now.toFixed(1).padStart(9)} ${text}`)
+  }
+
+  #newId(i: number): string {
+    const digits = this.random.next32().toString(16).padStart(8, '0')
+    return `${(i + 10).toString(16).padStart(2, '0')}${digits}`.padEnd(40, '0')
+  }
+
+  #advance(ms: number): void {
+    this.schedule.run(this.schedule.now + ms, () => {
+      this.invariants.check()
+      return this.violations.length === 0
+    })
+  }
+
+  /** Until everything is as it should be, or for too long. */
+  #heal(): void {
+    const until = this.schedule.now + HEAL_MS
+    while (this.violations.length === 0 && this.#unhealed() !== null && this.schedule.now < until) this.#advance(250)
+    const unhealed = this.#unhealed()
+    if (unhealed !== null && this.violations.length === 0)
+      this.violated(`not healed ${HEAL_MS} ms after the faults: ${unhealed}`)
+    this.trace('healed')
+  }
+
+  /** What is not as it should be, or null. */
+  #unhealed(): string | null {
+    const nodes = this.running()
+    const leaders = nodes.filter(({cluster}) => cluster.raft.role === 'leader')
+    if (leaders.length !== 1) return `${leaders.length} leaders`
+    const {map} = leaders[0]!.cluster
+    const outsider = nodes.find(({cluster}) => !cluster.isAdmitted)
+    if (outsider) return `${outsider.id.slice(0, 4)} is not admitted`
+    const behind = nodes.find(({cluster}) => cluster.map.revision !== map.revision)
+    if (behind) return `${behind.id.slice(0, 4)} has an old map`
+    const wanted = Math.min(this.options.replicas + 1, nodes.length)
+    for (const bucket of this.workload.buckets) {
+      const slot = map.master[bucket]!
+      if (slot === NO_NODE) continue
+      const master = nodes.find(({cluster}) => cluster.selfSlot === slot)
+      if (!master) return `the master of bucket ${bucket} does not run`
+      if (master.cluster.roles.role[bucket] !== ROLE_SERVING) return `bucket ${bucket} is not served`
+      if (map.copyCount(bucket) !== wanted) return `bucket ${bucket} has ${map.copyCount(bucket)} copies`
+    }
+    const waiting = nodes.find(({cluster}) => cluster.gate.waitingCount > 0)
+    return waiting && this.schedule.now % 1000 < 1 ? 'replies wait' : null
+  }
+
+  #finish(): void {
+    if (this.violations.length > 0) return
+    let unread: readonly string[] | null = null
+    this.workload.readAll((keys) => {
+      unread = keys
+    })
+    this.#advance(4_000)
+    const lost = this.invariants.lostBuckets > 0
+    if (unread === null) this.violated('the last reads were not answered')
+    else if ((unread as readonly string[]).length > 0 && !lost) {
+      this.violated(`keys cannot be read at the end: ${(unread as readonly string[]).join(' ')}`)
+    }
+    this.invariants.compareCopies()
+    for (const {key, reason, operations} of checkRegisters(this.workload.history)) {
+      const lines = operations.map(({kind, value, start, end}) => `${kind} ${value} [${start}, ${end}]`)
+      this.violated(`${key} is not linearizable: ${reason}: ${lines.join('; ')}`)
+    }
+    const {ok} = this.workload.counts
+    if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
+  }
+}
