@@ -68,6 +68,18 @@ export const RECORD_WRITER_KEEP_BYTES_MAX = 4 * 1024 * 1024
 export const SAVEFILE_WRITE_BYTES = 256 * 1024
 /** Bytes of a savefile read at once; a larger batch (one huge value) is read whole. */
 export const SAVEFILE_READ_BYTES = 1024 * 1024
+/** Entries in one message of a Raft leader; a single entry that is larger travels alone. */
+export const RAFT_APPEND_BYTES_MAX = 64 * 1024
+/** What an entry weighs in a message beside its data, about. */
+export const RAFT_ENTRY_OVERHEAD_BYTES = 64
+/** Data of one agreed entry. */
+export const RAFT_ENTRY_BYTES_MAX = 16 * 1024 * 1024
+/** One message between Raft peers: a snapshot of the cluster map is the largest. */
+export const RAFT_MESSAGE_BYTES_MAX = 256 * 1024 * 1024
+/** A leader sends entries again when this many heartbeats passed without their answer. */
+export const RAFT_RESEND_HEARTBEATS = 3
+/** The same for a snapshot, which takes longer to send and to write. */
+export const RAFT_SNAPSHOT_RESEND_HEARTBEATS = 20
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
@@ -78,3 +90,6 @@ assert(RECORD_BYTES_MAX < 2 ** 32, 'lengths in records and batches are u32')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_BYTES_MAX, 'only a record alone in its batch may exceed the batch limit')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_WRITER_KEEP_BYTES_MAX, 'an ordinary batch must not cost an allocation')
 assert(SEQ_MAX <= Number.MAX_SAFE_INTEGER, 'seqs are exact numbers')
+assert(RAFT_APPEND_BYTES_MAX <= RAFT_ENTRY_BYTES_MAX, 'only an entry alone in its message may exceed the limit')
+// JSON writes one byte of data with up to 6.
+assert(6 * RAFT_ENTRY_BYTES_MAX < RAFT_MESSAGE_BYTES_MAX, 'the largest entry must fit a message')
