@@ -290,12 +290,11 @@ export class Raft {
   #receive(from: string, message: RaftMessage): void {
     if (from === this.id) return
     if (message.term < this.#term) return answerStale(this.#term, this.#output, from, message)
+    // Not only against higher terms: a mere answer may have raised ours a moment ago, while our leader still leads.
+    if (message.type === 'vote' && !message.force && this.#isLoyal()) return
     // A term that is only asked about binds nobody.
     const isProspect = message.type === 'preVote' || (message.type === 'preVoteReply' && message.granted)
-    if (message.term > this.#term && !isProspect) {
-      if (message.type === 'vote' && !message.force && this.#isLoyal()) return
-      this.#becomeFollower(message.term, null)
-    }
+    if (message.term > this.#term && !isProspect) this.#becomeFollower(message.term, null)
     this.#dispatch(from, message)
   }
 

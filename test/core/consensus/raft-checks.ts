@@ -43,12 +43,14 @@ export class RaftChecks {
   /** By index: what was applied first, in which term it was known to be committed at the latest, and the hash so far. */
   readonly #committed = new Map<number, {text: string; knownIn: number; hash: number}>()
   readonly elections: {term: number; at: number}[] = []
-  readonly #isVoteChecked: boolean
+  /** By term: the newest moment at which its leader claims to have led. */
+  readonly #quorums = new Map<number, number>()
+  readonly #loyalMs: number
   committedIndex = 0
 
-  /** `isVoteChecked` off: only the consequences of a second vote are found. */
-  constructor(isVoteChecked = true) {
-    this.#isVoteChecked = isVoteChecked
+  /** `loyalMs`: how long after a round that a majority answered nobody else may be elected. */
+  constructor(loyalMs = 0) {
+    this.#loyalMs = loyalMs
   }
 
   /** A process begins with this durable state. */
@@ -93,7 +95,7 @@ export class RaftChecks {
     if (!isPromise) return
     node.promisedTerm = Math.max(node.promisedTerm, message.term)
     const vote = message.type === 'vote' ? id : message.type === 'voteReply' ? to : null
-    if (vote === null || !this.#isVoteChecked) return
+    if (vote === null) return
     const key = `${id}/${message.term}`
     demand((this.#votes.get(key) ?? vote) === vote, `${id} votes twice in term ${message.term}`)
     this.#votes.set(key, vote)
@@ -109,6 +111,7 @@ export class RaftChecks {
     if (other === name) return
     this.#leaders.set(term, name)
     this.elections.push({term, at})
+    for (const [older, quorumAt] of this.#quorums) this.#checkLoyalty(older, quorumAt, term, at)
     const start = node.log.snapshot?.index ?? 0
     const terms = new Map(node.log.entries.map((entry) => [entry.index, entry]))
     for (const [index, {text, knownIn}] of this.#committed) {
@@ -163,10 +166,16 @@ export class RaftChecks {
       return
     }
     const quorumAt = raft.quorumAt - clock
-    const later = this.elections.find(({term, at}) => term > raft.term && at < quorumAt)
+    this.#quorums.set(raft.term, quorumAt)
+    for (const {term, at} of this.elections) this.#checkLoyalty(raft.term, quorumAt, term, at)
+  }
+
+  /** A majority that answered a leader at some moment has not elected another before, nor does it soon. */
+  #checkLoyalty(older: number, quorumAt: number, term: number, at: number): void {
+    const isFine = older >= term || at >= quorumAt + this.#loyalMs
     demand(
-      later === undefined,
-      `${raft.id} claims a quorum of term ${raft.term} after term ${later?.term} had a leader`,
+      isFine,
+      `the leader of term ${older} claims a quorum at ${quorumAt}, but that of ${term} was elected at ${at}`,
     )
   }
 
