@@ -47,7 +47,7 @@ import type {Gate} from '../replication/gate.ts'
 import {Master} from '../replication/master.ts'
 import {Replica} from '../replication/replica.ts'
 import {ReplicaSets} from '../replication/replica-sets.ts'
-import type { Roles} from '../replication/roles.ts';
+import type {Roles} from '../replication/roles.ts'
 import {ROLE_DOWN, ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from '../replication/roles.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'

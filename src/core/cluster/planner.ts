@@ -18,5 +18,9 @@ export function plan(map: ClusterMap, _options: {moving: number}): MapEntry[] {
     if (list) list.push(b)
     else by.set(to, [b])
   }
-  return [...by].map(([slot, buckets]) => ({type: 'assign', node: map.members[slot]!.id, buckets: formatBuckets(buckets.slice(0, 4000))}))
+  return [...by].map(([slot, buckets]) => ({
+    type: 'assign',
+    node: map.members[slot]!.id,
+    buckets: formatBuckets(buckets.slice(0, 4000)),
+  }))
 }

@@ -9,27 +9,28 @@ import {RAFT_APPEND_BYTES_MAX, RAFT_RESEND_HEARTBEATS, RAFT_SNAPSHOT_RESEND_HEAR
 import {Progress, Rounds} from './progress.ts'
 import {reachedByMajority} from './quorum.ts'
 import type {RaftLog} from './log.ts'
+import type {Output} from './output.ts'
 import type {AppendReplyMessage, RaftEntry, RaftMessage, RaftOptions, SnapshotReplyMessage} from './types.ts'
 
 type Timing = Pick<RaftOptions, 'id' | 'electionTimeoutMs' | 'heartbeatMs'>
-type Send = (to: string, message: RaftMessage) => void
+type Post = Pick<Output, 'send'>
 
 export class Leader {
   readonly #options: Timing
   readonly #term: number
   readonly #log: RaftLog
-  readonly #send: Send
+  readonly #output: Post
   readonly #rounds = new Rounds()
   readonly #peers = new Map<string, Progress>()
   #heartbeatAt: number
   #transfer: {readonly to: string; readonly until: number} | null = null
 
   /** Takes office at `now` with the log as it is. */
-  constructor(options: Timing, term: number, log: RaftLog, send: Send, now: number) {
+  constructor(options: Timing, term: number, log: RaftLog, output: Post, now: number) {
     this.#options = options
     this.#term = term
     this.#log = log
-    this.#send = send
+    this.#output = output
     this.#heartbeatAt = now
     this.updatePeers(now)
   }
@@ -163,6 +164,11 @@ export class Leader {
     // Beside a batch in flight we ask only about what is known to match: a refusal then never concerns a heartbeat.
     this.#sendAppend(to, peer, isWaiting ? peer.match : peer.next - 1, entries)
     peer.sent(entries, now, this.#options.heartbeatMs * RAFT_RESEND_HEARTBEATS)
+  }
+
+  /** A leader's own term was durable before it was elected, so its messages never wait. */
+  #send(to: string, message: RaftMessage): void {
+    this.#output.send(to, message, 'nothing')
   }
 
   #sendAppend(to: string, peer: Progress, after: number, entries: readonly RaftEntry[]): void {

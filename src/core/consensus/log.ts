@@ -82,6 +82,11 @@ export class RaftLog {
     return this.#configs.latestIndex <= this.#commitIndex
   }
 
+  /** Whether a configuration that may be the committed one has this voter. */
+  mayBeVoter(id: string): boolean {
+    return this.#configs.since(this.#commitIndex).some(({voters}) => voters.includes(id))
+  }
+
   /** Null where nothing is, or nothing is known any more. */
   termAt(index: number): number | null {
     if (index === this.#base.index) return this.#base.term

@@ -60,6 +60,12 @@ export class ConfigHistory {
     return item.config
   }
 
+  /** Configurations that may be the committed one, when everything up to `commitIndex` is known to be. */
+  since(commitIndex: number): readonly RaftConfig[] {
+    const inForce = this.at(commitIndex)
+    return [inForce, ...this.#items.filter(({index}) => index > commitIndex).map(({config}) => config)]
+  }
+
   /** The data of an entry that was appended; it was checked where it came in. */
   add(index: number, data: string): void {
     const config = parseConfig(data)

@@ -15,14 +15,16 @@ export function reachedByMajority(values: readonly number[]): number {
   return descending[majorityOf(values.length) - 1]!
 }
 
+/** Who has answered how. */
+export interface Ballot {
+  readonly granted: Set<string>
+  readonly refused: Set<string>
+}
+
 export type Outcome = 'won' | 'lost' | 'open'
 
 /** How a ballot stands. Answers of others than the voters do not count; `lost` when no majority can be reached any more. */
-export function outcomeOf(
-  voters: readonly string[],
-  granted: ReadonlySet<string>,
-  refused: ReadonlySet<string>,
-): Outcome {
+export function outcomeOf(voters: readonly string[], {granted, refused}: Ballot): Outcome {
   const needed = majorityOf(voters.length)
   if (voters.filter((id) => granted.has(id)).length >= needed) return 'won'
   if (voters.filter((id) => !refused.has(id)).length < needed) return 'lost'

@@ -24,6 +24,7 @@ import {isConfig, isSingleStep} from './membership.ts'
 import {Output} from './output.ts'
 import {outcomeOf} from './quorum.ts'
 import type {Durability} from './output.ts'
+import type {Ballot} from './quorum.ts'
 import type {
   PreVoteMessage,
   PreVoteReplyMessage,
@@ -37,12 +38,6 @@ import type {
   VoteReplyMessage,
 } from './types.ts'
 
-interface Ballot {
-  readonly kind: 'preVote' | 'vote'
-  readonly granted: Set<string>
-  readonly refused: Set<string>
-}
-
 export class Raft {
   readonly #options: RaftOptions
   readonly #log: RaftLog
@@ -55,7 +50,7 @@ export class Raft {
   #role: RaftRole = 'follower'
   #leader: string | null = null
   #leading: Leader | null = null
-  #ballot: Ballot | null = null
+  #ballot: (Ballot & {readonly kind: 'preVote' | 'vote'}) | null = null
   /** When a leader was last heard: within the least timeout from here we are loyal to it. */
   #heardAt: number
   #electionAt = 0
@@ -126,8 +121,7 @@ export class Raft {
 
   /**
    * Start of the latest round that a majority of voters answered, on our clock: the base for leases. No other leader
-   * was elected before that moment, and none is within the least election timeout after it, unless we hand over.
-   * -Infinity if we do not lead. The only voter answers itself at each call.
+   * was elected before that moment. -Infinity if we do not lead. The only voter answers itself at each call.
    */
   get quorumAt(): number {
     return this.#leading?.quorumAt ?? -Infinity
@@ -155,7 +149,7 @@ export class Raft {
   persisted(id: number, now: number): void {
     this.#run(now, () => {
       for (const {message} of this.#output.complete(id)) {
-        if (message.type === 'voteReply' && message.term === this.#term) this.#onVoteReply(this.id, message)
+        if (message.type === 'voteReply') this.#onBallotReply('vote', this.id, message)
       }
       this.#commit()
     })
@@ -173,8 +167,8 @@ export class Raft {
   }
 
   /**
-   * Proposes a configuration, in force at once (4.1). False: we do not lead, are handing over, another change is under way, no entry of our
-   * term is committed yet, more than one voter differs, or it is no configuration (no voter, or an id named twice).
+   * Proposes a configuration, in force at once (4.1). False: we do not lead, are handing over, another change is under
+   * way, no entry of our term is committed yet, more than one voter differs, or it has no voter or names an id twice.
    */
   changeConfig(config: RaftConfig, now: number): boolean {
     return this.#run(now, () => {
@@ -217,18 +211,12 @@ export class Raft {
     const isAlone = voters.length === 1 && this.isVoter
     if (isAlone && this.#role === 'follower' && this.#leader === null) return this.#campaign(false)
     if (this.#now < this.#electionAt) return
-    if (!this.#canCampaign()) return this.#becomeFollower(this.#term, null)
+    // Who was removed campaigns until it knows that the removal is committed: its log may be the only one that holds the
+    // entry, and then nobody else can be elected (4.2.2).
+    if (!this.#log.mayBeVoter(this.id)) return this.#becomeFollower(this.#term, null)
     // Our own vote is not on disk, so nobody was asked yet; asking in yet another term would only queue more writes.
     if (this.#ballot?.kind === 'vote' && this.isVoter && !this.#ballot.granted.has(this.id)) return
     this.#preCampaign()
-  }
-
-  /**
-   * Voters campaign. So does who was removed, until the removal is known to be committed: its log may be the only one
-   * that holds the entry, and then nobody else can be elected (4.2.2).
-   */
-  #canCampaign(): boolean {
-    return this.isVoter || (!this.#log.isConfigCommitted && this.committedConfig.voters.includes(this.id))
   }
 
   #becomeFollower(term: number, leader: string | null): void {
@@ -266,7 +254,7 @@ export class Raft {
     this.#sendToVoters({type: 'vote', term: this.#term, lastIndex, lastTerm, force}, 'step')
   }
 
-  #beginBallot(kind: Ballot['kind']): void {
+  #beginBallot(kind: 'preVote' | 'vote'): void {
     this.#role = 'candidate'
     this.#leader = null
     this.#ballot = {kind, granted: new Set(), refused: new Set()}
@@ -274,11 +262,10 @@ export class Raft {
   }
 
   #countBallot(): void {
-    const {kind, granted, refused} = this.#ballot!
-    const outcome = outcomeOf(this.config.voters, granted, refused)
+    const outcome = outcomeOf(this.config.voters, this.#ballot!)
     if (outcome === 'lost') this.#becomeFollower(this.#term, null)
     if (outcome !== 'won') return
-    if (kind === 'preVote') this.#campaign(false)
+    if (this.#ballot!.kind === 'preVote') this.#campaign(false)
     else this.#becomeLeader()
   }
 
@@ -287,13 +274,7 @@ export class Raft {
     this.#role = 'leader'
     this.#leader = this.id
     this.#ballot = null
-    this.#leading = new Leader(
-      this.#options,
-      this.#term,
-      this.#log,
-      (to, m) => this.#output.send(to, m, 'nothing'),
-      this.#now,
-    )
+    this.#leading = new Leader(this.#options, this.#term, this.#log, this.#output, this.#now)
     // Entries of older terms are committed only through one of our own (3.6.2), so we need one at once (6.4).
     this.#log.append(this.#term, 'noop', '')
     this.#leading.broadcast(this.#now)
@@ -314,12 +295,11 @@ export class Raft {
   #receive(from: string, message: RaftMessage): void {
     if (from === this.id) return
     if (message.term < this.#term) return answerStale(this.#term, this.#output, from, message)
+    // Not only against higher terms: a mere answer may have raised ours a moment ago, while our leader still leads.
+    if (message.type === 'vote' && !message.force && this.#isLoyal()) return
     // A term that is only asked about binds nobody.
     const isProspect = message.type === 'preVote' || (message.type === 'preVoteReply' && message.granted)
-    if (message.term > this.#term && !isProspect) {
-      if (message.type === 'vote' && !message.force && this.#isLoyal()) return
-      this.#becomeFollower(message.term, null)
-    }
+    if (message.term > this.#term && !isProspect) this.#becomeFollower(message.term, null)
     this.#dispatch(from, message)
   }
 
@@ -338,11 +318,11 @@ export class Raft {
       case 'vote':
         return this.#onVote(from, message)
       case 'voteReply':
-        return this.#onVoteReply(from, message)
+        return this.#onBallotReply('vote', from, message)
       case 'preVote':
         return this.#onPreVote(from, message)
       case 'preVoteReply':
-        return this.#onPreVoteReply(from, message)
+        return this.#onBallotReply('preVote', from, message)
       case 'timeoutNow':
         if (this.isVoter && this.#leading === null) this.#campaign(true)
         return
@@ -361,12 +341,6 @@ export class Raft {
     this.#output.send(from, {type: 'voteReply', term: this.#term, granted}, 'step')
   }
 
-  #onVoteReply(from: string, {granted}: VoteReplyMessage): void {
-    if (this.#ballot?.kind !== 'vote') return
-    this.#ballot[granted ? 'granted' : 'refused'].add(from)
-    this.#countBallot()
-  }
-
   #onPreVote(from: string, {term, lastIndex, lastTerm}: PreVoteMessage): void {
     // No answer is needed: the leader is well, and the asker will hear from it.
     if (this.#isLoyal()) return
@@ -374,8 +348,14 @@ export class Raft {
     this.#output.send(from, {type: 'preVoteReply', term: granted ? term : this.#term, granted}, 'nothing')
   }
 
-  #onPreVoteReply(from: string, {term, granted}: PreVoteReplyMessage): void {
-    if (this.#ballot?.kind !== 'preVote' || (granted && term !== this.#term + 1)) return
+  /** An answer in our term, or to our question about the next one. */
+  #onBallotReply(
+    kind: 'preVote' | 'vote',
+    from: string,
+    {term, granted}: VoteReplyMessage | PreVoteReplyMessage,
+  ): void {
+    if (this.#ballot?.kind !== kind) return
+    if (granted && term !== this.#term + (kind === 'preVote' ? 1 : 0)) return
     this.#ballot[granted ? 'granted' : 'refused'].add(from)
     this.#countBallot()
   }
