@@ -88,6 +88,8 @@ export const PEER_SOCKETS_MAX = 1024
 export const PEER_HELLO_TIMEOUT_MS = 3_000
 /** What is still queued when a connection is ended in good order has so long to leave. */
 export const PEER_GOODBYE_TIMEOUT_MS = 3_000
+/** A silent connection to a peer is probed after this, so that one whose other end vanished is noticed even if nothing is sent. */
+export const PEER_KEEPALIVE_MS = 10_000
 /** Pause before a peer is dialled again: it begins here and doubles. */
 export const PEER_BACKOFF_MS_MIN = 50
 /** ... up to this. */
