@@ -1,5 +1,6 @@
 /** Strangers at the peer port: whatever they say, they are turned away, the node lives, and its peers do not notice. */
-import {connect, type Socket} from 'node:net'
+import {once} from 'node:events'
+import {connect, createServer, type AddressInfo, type Socket} from 'node:net'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {PEER_REASON_BYTES_MAX} from '../../../src/constants.ts'
 import {SILENT_LOG} from '../../../src/node/log.ts'
@@ -134,8 +135,8 @@ describe('one who does not', () => {
   test('cannot send the proof back to its author', async () => {
     const target = await startTarget()
     const peer = new Stranger(target.port)
-    const {proof} = await peer.greet()
-    expect(proof.length).toBe(32)
+    const {mine, theirs, proof} = await peer.greet()
+    expect(proof).toEqual(makeProof(SECRET, 'acceptor', theirs, mine))
     peer.say(FRAME.proof, proof)
     expect((await peer.frame(FRAME.refuse)).toString()).toBe('their cluster secrets differ')
     await peer.closed()
@@ -201,6 +202,25 @@ describe('turned away with a reason is', () => {
   })
 })
 
+test('the smaller id is left to dial first', async () => {
+  const target = await startTarget()
+  const calls: string[] = []
+  const ports = await Promise.all(
+    [SMALLER, LARGER].map(async ({nodeId}) => {
+      const server = createServer((socket) => {
+        calls.push(nodeId)
+        socket.on('error', () => undefined)
+      }).listen(0, '127.0.0.1')
+      onTestFinished(() => void server.close())
+      await once(server, 'listening')
+      return {id: nodeId, host: '127.0.0.1', port: (server.address() as AddressInfo).port}
+    }),
+  )
+  target.net.setPeers(ports)
+  await waitFor('both are dialled', () => calls.length >= 2)
+  expect(calls.slice(0, 2)).toEqual([LARGER.nodeId, SMALLER.nodeId])
+})
+
 test('a refusal is told without what could disturb a log', async () => {
   const target = await startTarget()
   const peer = new Stranger(target.port)
@@ -213,11 +233,16 @@ test('a refusal is told without what could disturb a log', async () => {
 
 test('one who says nothing, or stops half-way, is closed', async () => {
   const target = await startTarget()
+  const peer = new Stranger(target.port)
+  await peer.prove()
+  await peer.frame(FRAME.open)
   const strangers = [new Stranger(target.port), new Stranger(target.port), new Stranger(target.port)]
   strangers[1]!.socket.write(encodeFrame(FRAME.hello, encodeHello(LARGER)).subarray(0, 40))
   strangers[2]!.say(FRAME.hello, encodeHello(LARGER))
   await Promise.all(strangers.map((stranger) => stranger.closed()))
-  expect(target.events).toEqual([])
+  // For an open connection silence is no fault.
+  expect(target.events).toEqual(['+'])
+  expect(peer.isClosed).toBe(false)
 })
 
 test('random bytes and mutated hellos never harm the node nor its peer', async () => {

@@ -1,4 +1,5 @@
 /** The peer port is taken, or it is said in words why not; afterwards it is free again. */
+import {execFileSync} from 'node:child_process'
 import {connect} from 'node:net'
 import {expect, onTestFinished, test} from 'vitest'
 import {SILENT_LOG} from '../../../src/node/log.ts'
@@ -47,4 +48,33 @@ test('an address that cannot be dialled does no harm', async () => {
   ])
   await new Promise((resolve) => setTimeout(resolve, 200))
   expect(net.isConnected('b'.repeat(40))).toBe(false)
+})
+
+test('no socket and no timer is left when it is closed', () => {
+  const file = (name: string): string => new URL(`../../../src/node/${name}`, import.meta.url).href
+  const script = `
+    import {PeerNet} from '${file('peer/peer-net.ts')}'
+    import {SILENT_LOG} from '${file('log.ts')}'
+    const ids = ['a', 'b', 'c'].map((letter) => letter.repeat(40))
+    const ignore = () => undefined
+    let open = 0
+    const make = (nodeId) => new PeerNet(
+      {nodeId, incarnation: 'i', host: '127.0.0.1', port: 0, clusterId: () => '', secret: 's', log: SILENT_LOG},
+      {packet: ignore, connected: () => ++open === 2 && close(), disconnected: ignore, refused: ignore},
+    )
+    const nets = ids.slice(0, 2).map(make)
+    const ports = await Promise.all(nets.map((net) => net.listen()))
+    // One is connected, one is not there, one is in the middle of being dialled.
+    const peers = ids.map((id, i) => ({id, host: '127.0.0.1', port: ports[i] ?? 1}))
+    for (const net of nets) net.setPeers(peers)
+    async function close() {
+      await Promise.all(nets.map((net) => net.close()))
+      const kinds = process.getActiveResourcesInfo().filter((kind) => /TCP|Timeout|Immediate/.test(kind))
+      process.stdout.write(JSON.stringify(kinds))
+    }`
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+  expect(output).toBe('[]')
 })
