@@ -68,6 +68,38 @@ export const RECORD_WRITER_KEEP_BYTES_MAX = 4 * 1024 * 1024
 export const SAVEFILE_WRITE_BYTES = 256 * 1024
 /** Bytes of a savefile read at once; a larger batch (one huge value) is read whole. */
 export const SAVEFILE_READ_BYTES = 1024 * 1024
+/** One packet between two nodes: 64 MB of content and room for what the layer above puts in front of it. */
+export const PEER_PACKET_BYTES_MAX = 64 * 1024 * 1024 + 64 * 1024
+/** Bytes that wait for one peer, sent or not yet; who would exceed it is told so and sends nothing. */
+export const PEER_QUEUE_BYTES_MAX = 256 * 1024 * 1024
+/** A frame of the peer protocol that is not a packet: hello, proof, refusal. It bounds what a stranger can make a node keep. */
+export const PEER_CONTROL_BYTES_MAX = 512
+/** Cluster id and incarnation in a hello, each. */
+export const PEER_NAME_BYTES_MAX = 64
+/** Why a peer was turned away, as it is told. */
+export const PEER_REASON_BYTES_MAX = 256
+/** Packets up to this are copied into one block for one write; larger ones are sent from where they lie. */
+export const PEER_COPY_BYTES_MAX = 16 * 1024
+/** Such a block. */
+export const PEER_BLOCK_BYTES = 64 * 1024
+/** Sockets that other nodes, or strangers, may have open to the peer port. */
+export const PEER_SOCKETS_MAX = 1024
+/** From the first SYN, or from being accepted, until both sides have agreed to talk. */
+export const PEER_HELLO_TIMEOUT_MS = 3_000
+/** What is still queued when a connection is ended in good order has so long to leave. */
+export const PEER_GOODBYE_TIMEOUT_MS = 3_000
+/** A silent connection to a peer is probed after this, so that one whose other end vanished is noticed even if nothing is sent. */
+export const PEER_KEEPALIVE_MS = 10_000
+/** Pause before a peer is dialled again: it begins here and doubles. */
+export const PEER_BACKOFF_MS_MIN = 50
+/** ... up to this. */
+export const PEER_BACKOFF_MS_MAX = 1_000
+/** The node with the larger id leaves dialling to the other one for so long. */
+export const PEER_DIAL_DELAY_MS = 1_000
+/** Of two connections that come up within this the first one stays; later, the second one is there because its dialler lost the first. */
+export const PEER_DUPLICATE_MS = 1_000
+/** Bytes of Raft's log file that no longer count; with more, and more than those that do count, the file is written anew. */
+export const RAFT_LOG_SUPERSEDED_BYTES_MAX = 4 * 1024 * 1024
 
 /** Unacknowledged bytes that are kept for a peer; beyond that it is taken out of the in-sync sets and begins anew. */
 export const LINK_BUFFER_BYTES_MAX = 256 * 1024 * 1024
@@ -133,3 +165,8 @@ assert(LINK_PACKET_BYTES_MAX < LINK_BUFFER_BYTES_MAX, 'a packet must fit what is
 assert(RAFT_APPEND_BYTES_MAX <= RAFT_ENTRY_BYTES_MAX, 'only an entry alone in its message may exceed the limit')
 // JSON writes one byte of data with up to 6.
 assert(6 * RAFT_ENTRY_BYTES_MAX < RAFT_MESSAGE_BYTES_MAX, 'the largest entry must fit a message')
+assert(PEER_PACKET_BYTES_MAX < PEER_QUEUE_BYTES_MAX, 'the largest packet must fit the queue of a peer')
+assert(2 * PEER_NAME_BYTES_MAX + 128 < PEER_CONTROL_BYTES_MAX, 'a hello must fit a control frame')
+assert(PEER_REASON_BYTES_MAX < PEER_CONTROL_BYTES_MAX, 'a refusal must fit a control frame')
+assert(PEER_COPY_BYTES_MAX < PEER_BLOCK_BYTES, 'a packet that is copied must fit a block')
+assert(PEER_BACKOFF_MS_MIN < PEER_BACKOFF_MS_MAX, 'the pause between two calls grows')

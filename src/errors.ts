@@ -33,6 +33,10 @@ export const ERROR_KINDS = {
   E_DATA_DIR: {exitCode: EXIT.failed, when: 'The data dir cannot be made, read or written.'},
   E_DATA_DIR_IN_USE: {exitCode: EXIT.failed, when: 'A running node uses the data dir.'},
   E_SAVEFILE: {exitCode: EXIT.failed, when: 'The savefile is cut, damaged, foreign, or of a newer version.'},
+  E_RAFT_STORE: {
+    exitCode: EXIT.failed,
+    when: 'What Raft keeps in the data dir is damaged, or cannot be read or written.',
+  },
   E_CONNECT: {exitCode: EXIT.cannotConnect, when: 'Nothing answers at the address.'},
   E_CLOSED_UNSENT: {
     exitCode: EXIT.cannotConnect,
