@@ -69,6 +69,43 @@ export const SAVEFILE_WRITE_BYTES = 256 * 1024
 /** Bytes of a savefile read at once; a larger batch (one huge value) is read whole. */
 export const SAVEFILE_READ_BYTES = 1024 * 1024
 
+/** Unacknowledged bytes that are kept for a peer; beyond that it is taken out of the in-sync sets and begins anew. */
+export const LINK_BUFFER_BYTES_MAX = 256 * 1024 * 1024
+/** A packet between nodes; larger messages travel in parts. */
+export const LINK_PACKET_BYTES_MAX = 16 * 1024 * 1024
+/** What is not acknowledged is sent again after this. */
+export const LINK_RESEND_MS = 250
+/** How often a node asks for its lease, and the leader is heard of. */
+export const HEARTBEAT_MS = 100
+/** A lease allows its holder to answer reads; nobody is declared down before its last one has run out. */
+export const LEASE_MS = 800
+/** Clocks may run so much faster or slower than each other. */
+export const CLOCK_DRIFT = 0.01
+/** A leader that was not heard of for this, or up to twice this, is replaced. */
+export const ELECTION_TIMEOUT_MS = 300
+/** A copy that owes an acknowledgement for longer is taken out of the in-sync sets of its masters. */
+export const ACK_TIMEOUT_MS = 1_000
+/** A proposal whose effect is not seen is made again after this. */
+export const PROPOSAL_RETRY_MS = 250
+/** A handoff that is not decided by then is withdrawn. */
+export const HANDOFF_TIMEOUT_MS = 500
+/** The source of a handoff keeps parked requests until the target serves, but no longer than this. */
+export const HANDOFF_SERVING_MS = 200
+/** Buckets of one master that are handed over at once. */
+export const HANDOFF_BUCKETS_MAX = 256
+/** Requests wait no longer than this for a master to become ready. */
+export const PARK_MS = 4_000
+/** Bytes of images on the way to one peer. */
+export const SYNC_WINDOW_BYTES = 1024 * 1024
+/** Nodes of one cluster: they have numbers of one byte in the map. */
+export const MEMBERS_MAX = 250
+/** Buckets of one node that the planner has under way at once. */
+export const PLAN_BUCKETS_MAX = 512
+/** Entries of the agreed log that are kept before they are replaced by a snapshot of the map. */
+export const RAFT_COMPACT_ENTRIES = 500
+/** Voters of the Raft group. */
+export const VOTERS_MAX = 5
+
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
 assert(BULK_BYTES_MAX < REPLY_BYTES_MAX, 'the largest value must fit a reply')
@@ -78,3 +115,6 @@ assert(RECORD_BYTES_MAX < 2 ** 32, 'lengths in records and batches are u32')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_BYTES_MAX, 'only a record alone in its batch may exceed the batch limit')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_WRITER_KEEP_BYTES_MAX, 'an ordinary batch must not cost an allocation')
 assert(SEQ_MAX <= Number.MAX_SAFE_INTEGER, 'seqs are exact numbers')
+assert(HEARTBEAT_MS * 4 < LEASE_MS, 'a lease must survive a few lost heartbeats')
+assert(ELECTION_TIMEOUT_MS > HEARTBEAT_MS * 2, 'one lost heartbeat must not start an election')
+assert(LINK_PACKET_BYTES_MAX < LINK_BUFFER_BYTES_MAX, 'a packet must fit what is kept for a peer')
