@@ -25,11 +25,15 @@ export function cancelUseless(survey: Survey, orders: Orders): void {
 
 /** Drops what is too many, and takes off the load of each node what it will lose. */
 export function shedExtra(survey: Survey, orders: Orders): void {
-  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+  let last = NO_NODE
+  for (let i = 0; i < BUCKET_COUNT; i++) {
+    if (Survey.isRunStart(i)) last = NO_NODE
+    const bucket = Survey.bucketAt(i)
     if (survey.isServed[bucket] === 0) continue
     if (survey.leavingCopies[bucket]! > 0) shedLeaving(survey, orders, bucket)
     const coming = survey.usable[survey.map.syncing[bucket]!]!
-    if (survey.usableCopies[bucket]! + coming > survey.wanted) shedUsable(survey, orders, bucket)
+    const extra = survey.usableCopies[bucket]! + coming - survey.wanted
+    if (extra > 0) last = shedUsable(survey, orders, bucket, extra, last)
   }
 }
 
@@ -49,28 +53,28 @@ function shedLeaving(survey: Survey, orders: Orders, bucket: number): void {
   }
 }
 
-function shedUsable(survey: Survey, orders: Orders, bucket: number): void {
-  const {map, wanted} = survey
-  const inSync = survey.usableCopies[bucket]!
-  const extra = inSync + survey.usable[map.syncing[bucket]!]! - wanted
+/** Returns whom it took the last copy from. */
+function shedUsable(survey: Survey, orders: Orders, bucket: number, extra: number, last: number): number {
+  const {map} = survey
   const mayOrder = map.target[bucket] === NO_NODE && !orders.has(bucket)
-  let droppable = mayOrder ? inSync - wanted : 0
+  let droppable = mayOrder ? survey.usableCopies[bucket]! - survey.wanted : 0
   let taken = 0
   for (let n = 0; n < extra; n++) {
-    const at = victimAt(survey, bucket, taken)
-    if (at < 0) return
+    const at = victimAt(survey, bucket, taken, last)
+    if (at < 0) break
     taken |= 1 << at
-    const victim = map.inSync[bucket * COPIES_MAX + at]!
-    survey.load[victim]!--
+    last = map.inSync[bucket * COPIES_MAX + at]!
+    survey.load[last]!--
     if (droppable-- <= 0) continue
-    if (victim !== map.master[bucket]) {
-      orders.add('drop', victim, bucket)
+    if (last !== map.master[bucket]) {
+      orders.add('drop', last, bucket)
       continue
     }
     // The master goes in two steps: once another is master, this one is a replica like others.
-    if (!orders.has(bucket)) giveAway(survey, orders, bucket, victim)
+    if (!orders.has(bucket)) giveAway(survey, orders, bucket, last)
     droppable = 0
   }
+  return last
 }
 
 function giveAway(survey: Survey, orders: Orders, bucket: number, master: number): void {
@@ -82,9 +86,10 @@ function giveAway(survey: Survey, orders: Orders, bucket: number, master: number
 
 /**
  * Which copy of a bucket is one too many: its place in the list, or -1. Replicas above the mean go before a master above the mean, for they
- * cost no handoff. A node at the larger of the two permitted loads goes only if nobody is above it. `taken`: bits of places that are gone already.
+ * cost no handoff. A node at the larger of the two permitted loads goes only if nobody is above it. `last` is taken
+ * again while it has too much for sure, to keep ranges whole. `taken`: bits of places that are gone already.
  */
-function victimAt(survey: Survey, bucket: number, taken: number): number {
+function victimAt(survey: Survey, bucket: number, taken: number, last: number): number {
   const {map, load, usable} = survey
   const start = bucket * COPIES_MAX
   const master = survey.futureMaster(bucket)
@@ -94,6 +99,7 @@ function victimAt(survey: Survey, bucket: number, taken: number): number {
     const slot = map.inSync[start + at]!
     if (usable[slot] === 0 || taken & (1 << at)) continue
     if (slot === master) masterAt = at
+    else if (slot === last && load[slot]! > survey.copiesCeil) return at
     else if (replicaAt < 0 || load[slot]! > load[map.inSync[start + replicaAt]!]!) replicaAt = at
   }
   if (masterAt < 0 || !map.isBalancing) return replicaAt

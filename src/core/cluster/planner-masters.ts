@@ -57,14 +57,17 @@ export function balanceMasters(survey: Survey, orders: Orders): void {
 
 function giveDirectly(survey: Survey, orders: Orders): void {
   const {map} = survey
+  let last = NO_NODE
   for (let i = 0; i < BUCKET_COUNT; i++) {
+    if (Survey.isRunStart(i)) last = NO_NODE
     const bucket = Survey.bucketAt(i)
     const from = map.master[bucket]!
     if (orders.has(bucket) || !survey.isSettled(bucket)) continue
-    const to = heir(survey, bucket, NO_NODE)
+    const to = heir(survey, bucket, last)
     if (to === NO_NODE || !mayGive(survey, from, to)) continue
     orders.add('target', to, bucket)
     survey.moveMaster(from, to)
+    last = to
   }
 }
 
@@ -75,14 +78,41 @@ function mayGive(survey: Survey, from: number, to: number): boolean {
   return masters[from]! > mastersFloor && masters[to]! < mastersFloor
 }
 
+/** A giver keeps at least, and a taker gets at most, so many masters. */
+interface Bounds {
+  readonly giver: number
+  readonly taker: number
+}
+
 function givePaths(survey: Survey, orders: Orders): void {
-  for (let n = 0; n < PATHS_MAX; n++) {
-    const edges = countEdges(survey, orders)
-    const path = survey.nodes.map((from) => findPath(survey, edges, from)).find((found) => found !== null)
-    if (!path) return
-    const count = capacity(survey, edges, path)
-    for (let i = 0; i + 1 < path.length; i++) give(survey, orders, path[i]!, path[i + 1]!, count)
+  const {mastersFloor: floor, mastersCeil: ceil} = survey
+  const givers = [...survey.nodes].sort((a, b) => survey.masters[b]! - survey.masters[a]! || a - b)
+  // The first are the long steps: from far too many to far too few. The others even out what is off by one.
+  const kinds: readonly Bounds[] = [
+    {giver: ceil, taker: floor},
+    {giver: ceil, taker: ceil},
+    {giver: floor, taker: floor},
+  ]
+  let count = 0
+  for (const bounds of kinds) {
+    for (const from of givers) {
+      while (count < PATHS_MAX && givePath(survey, orders, from, bounds)) count++
+    }
   }
+}
+
+/** Orders what the shortest path from a node carries; false if there is none. */
+function givePath(survey: Survey, orders: Orders, from: number, bounds: Bounds): boolean {
+  const {masters, nodes} = survey
+  if (masters[from]! <= bounds.giver || nodes.every((node) => masters[node]! >= bounds.taker)) return false
+  const edges = countEdges(survey, orders)
+  const path = findPath(survey, edges, from, bounds.taker)
+  if (path === null) return false
+  const to = path[path.length - 1]!
+  const wished = Math.min(masters[from]! - bounds.giver, bounds.taker - masters[to]!)
+  const count = Math.min(wished, capacity(survey, edges, path))
+  for (let i = 0; i + 1 < path.length; i++) give(survey, orders, path[i]!, path[i + 1]!, count)
+  return true
 }
 
 /** How many buckets each node (row) could give each other (column). */
@@ -99,13 +129,12 @@ function countEdges(survey: Survey, orders: Orders): Int32Array {
   return edges
 }
 
-/** The shortest way from a node to one that it may give to; null if there is none. */
-function findPath(survey: Survey, edges: Int32Array, from: number): number[] | null {
-  if (survey.masters[from]! <= survey.mastersFloor) return null
+/** The shortest way from a node to one with fewer masters than that; null if there is none. */
+function findPath(survey: Survey, edges: Int32Array, from: number, fewerThan: number): number[] | null {
   const size = survey.map.members.length
   const cameFrom = new Map<number, number>([[from, NO_NODE]])
   for (const node of cameFrom.keys()) {
-    if (node !== from && mayGive(survey, from, node)) return trace(cameFrom, node)
+    if (node !== from && survey.masters[node]! < fewerThan) return trace(cameFrom, node)
     for (const next of survey.nodes) {
       const isOpen = edges[node * size + next]! > 0 && survey.room[next]! > 0
       if (isOpen && !cameFrom.has(next)) cameFrom.set(next, node)
@@ -120,14 +149,12 @@ function trace(cameFrom: ReadonlyMap<number, number>, end: number): number[] {
   return path
 }
 
-/** Masters that may go along a path at once. No two steps of it want the same bucket: each begins at another master. */
+/** Masters that can go along a path at once. No two steps of it want the same bucket: each begins at another master. */
 function capacity(survey: Survey, edges: Int32Array, path: readonly number[]): number {
-  const {masters, room, mastersFloor, mastersCeil} = survey
-  const [from, to] = [path[0]!, path[path.length - 1]!]
-  const bound = masters[from]! > mastersCeil ? mastersCeil : mastersFloor
-  let count = Math.min(masters[from]! - bound, bound - masters[to]!)
+  let count = BUCKET_COUNT
   for (let i = 1; i < path.length; i++) {
-    count = Math.min(count, edges[path[i - 1]! * survey.map.members.length + path[i]!]!, room[path[i]!]!)
+    const edge = edges[path[i - 1]! * survey.map.members.length + path[i]!]!
+    count = Math.min(count, edge, survey.room[path[i]!]!)
   }
   return count
 }
