@@ -63,7 +63,9 @@ function finish(): void {
   if (values.json) console.log(JSON.stringify({...totals, seconds}))
   else {
     const faults = Object.entries(totals.faults).map(([kind, count]) => `${kind} ${count}`)
-    console.log(`${totals.found} violations in ${totals.runs} runs of ${values.seconds} s, ${totals.operations} operations, ${totals.events} events`)
+    console.log(
+      `${totals.found} violations in ${totals.runs} runs of ${values.seconds} s, ${totals.operations} operations, ${totals.events} events`,
+    )
     console.log(`faults: ${faults.join(', ')}; runs with lost buckets: ${totals.lost}; ${seconds.toFixed(0)} s`)
   }
   process.exitCode = totals.found > 0 ? 8 : 0
@@ -99,6 +101,7 @@ if (process.send) {
     feed()
   }
 } else {
-  for (let seed = first; seed <= last && !isOver(); seed++) add(runSeed(seed, values.trace ? (line) => console.log(line) : undefined))
+  for (let seed = first; seed <= last && !isOver(); seed++)
+    add(runSeed(seed, values.trace ? (line) => console.log(line) : undefined))
   finish()
 }

@@ -12,12 +12,12 @@
  */
 import {BUCKET_COUNT, MEMBERS_MAX} from '../../constants.ts'
 import {parseBuckets} from './bucket-ranges.ts'
+import {COPIES_MAX, NO_NODE} from './map-layout.ts'
 import {readSnapshot, writeSnapshot} from './map-snapshot.ts'
 import {strike} from './map-strike.ts'
 import type {EpochBuckets, MapEntry} from './map-entry.ts'
 
-export const NO_NODE = 255
-export const COPIES_MAX = 6
+export {COPIES_MAX, NO_NODE}
 
 export interface MemberInfo {
   /** 40 hex digits. */
@@ -172,12 +172,18 @@ export class ClusterMap {
         return null
       case 'rebalance':
       case 'balanced':
-        if (this.isBalancing === (entry.type === 'rebalance')) return 'it is so already'
-        this.isBalancing = entry.type === 'rebalance'
-        return null
+        return this.#setBalancing(entry)
       default:
         return this.#order(entry)
     }
+  }
+
+  #setBalancing(entry: Entry<'rebalance'> | Entry<'balanced'>): string | null {
+    if (this.isBalancing === (entry.type === 'rebalance')) return 'it is so already'
+    // Proposed while a node joined: the planner had not seen it, and without this it would stay empty.
+    if (entry.type === 'balanced' && entry.revision !== this.revision) return 'the map has changed since'
+    this.isBalancing = entry.type === 'rebalance'
+    return null
   }
 
   #genesis({clusterId, replicas, member}: Entry<'genesis'>): null {
@@ -200,7 +206,10 @@ export class ClusterMap {
         strike(this, known.slot, true)
         this.isBalancing = true
       }
-      this.members[known.slot] = {...member, slot: known.slot, isDown: false, isLeaving: false}
+      // The same process again: it has moved, or its request came twice. One that is leaving goes on leaving.
+      const isLeaving = known.isLeaving && known.incarnation === member.incarnation
+      if (known.isDown) this.isBalancing = true
+      this.members[known.slot] = {...member, slot: known.slot, isDown: false, isLeaving}
       return null
     }
     let slot = this.members.findIndex((other) => other === null)

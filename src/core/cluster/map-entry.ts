@@ -34,7 +34,8 @@ export type MapEntry =
   | ({readonly type: 'out-of-sync'; readonly remove: string} & FromMaster)
   | ({readonly type: 'move'; readonly to: string} & FromMaster)
   | {readonly type: 'replicas'; readonly count: number}
-  | {readonly type: 'rebalance' | 'balanced'}
+  | {readonly type: 'rebalance'}
+  | {readonly type: 'balanced'; readonly revision: number}
 
 export const REPLICAS_MAX = 4
 const PORT_MAX = 65_535
@@ -47,6 +48,7 @@ const isIncarnation = (value: unknown): boolean => typeof value === 'string' && 
 const isBuckets = (value: unknown): boolean => typeof value === 'string' && parseBuckets(value) !== null
 const isCount = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= REPLICAS_MAX
+const isRevision = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) > 0
 const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
 const isPort = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0 && Number(value) <= PORT_MAX
 const isHost = (value: unknown): boolean => typeof value === 'string' && value !== '' && value.length <= HOST_CHARS_MAX
@@ -98,7 +100,7 @@ const SHAPES: Readonly<Record<MapEntry['type'], Readonly<Record<string, (value: 
   move: {...FROM, to: isId},
   replicas: {count: isCount},
   rebalance: {},
-  balanced: {},
+  balanced: {revision: isRevision},
 }
 
 /** The entry that a text is; null if it is none. */

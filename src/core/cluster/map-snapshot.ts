@@ -1,6 +1,6 @@
 /** The cluster map as text: JSON in which neighbouring buckets with the same line are one item. Read back strictly: nonsense throws. */
 import {BUCKET_COUNT, MEMBERS_MAX} from '../../constants.ts'
-import {COPIES_MAX, NO_NODE} from './cluster-map.ts'
+import {COPIES_MAX, NO_NODE} from './map-layout.ts'
 import {parseEntry} from './map-entry.ts'
 import type {ClusterMap, Member} from './cluster-map.ts'
 

@@ -7,7 +7,7 @@
  *   nobody else:               down: it stays master, and the bucket waits for it; gone: the bucket is lost (rule R8)
  */
 import {BUCKET_COUNT} from '../../constants.ts'
-import {COPIES_MAX, NO_NODE} from './cluster-map.ts'
+import {COPIES_MAX, NO_NODE} from './map-layout.ts'
 import type {ClusterMap} from './cluster-map.ts'
 
 export function strike(map: ClusterMap, slot: number, isGone: boolean): void {

@@ -102,6 +102,7 @@ export class Master {
       epochOf: (bucket) => this.reign[bucket]!,
       appliedIndex: () => context.appliedIndex(),
       updatePeers: (bucket) => this.#updatePeers(bucket),
+      count: (bucket, slot) => this.#count(bucket, slot),
       inStep: (bucket, slot) => this.#inStep(bucket, slot),
       now: () => context.now(),
     })
@@ -326,11 +327,14 @@ export class Master {
     return others
   }
 
-  #inStep(bucket: number, slot: number): void {
+  #count(bucket: number, slot: number): void {
     if (this.#c.map().syncing[bucket] !== slot) return
     this.#adding[bucket] = slot
     this.#updatePeers(bucket)
-    this.proposals.want('in-sync', bucket, slot)
+  }
+
+  #inStep(bucket: number, slot: number): void {
+    if (this.#adding[bucket] === slot) this.proposals.want('in-sync', bucket, slot)
   }
 
   /** The peer's copy has a hole. */
