@@ -452,6 +452,7 @@ export class Cluster {
     if (this.isAdmitted && !this.#wasAdmitted) {
       this.#wasAdmitted = true
       this.#isJoining = false
+      this.#askedAt = Number.NEGATIVE_INFINITY
       this.#host.event('admitted', {slot: this.#selfSlot})
     }
     if (this.#wasAdmitted && own === null) this.#begone()
