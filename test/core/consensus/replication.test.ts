@@ -270,7 +270,7 @@ describe('a leader', () => {
   test('ignores strangers, and answers of older terms', () => {
     const node = leader()
     node.step('x', ok(2))
-    node.step('b', {...ok(2), term: 3} as RaftMessage)
+    node.step('b', {...ok(2), term: 3})
     node.sync()
     expect(node.raft.commitIndex).toBe(0)
   })
