@@ -274,9 +274,9 @@ export class Raft {
     this.#role = 'leader'
     this.#leader = this.id
     this.#ballot = null
-    this.#leading = new Leader(this.#options, this.#term, this.#log, this.#output, this.#now)
     // Entries of older terms are committed only through one of our own (3.6.2), so we need one at once (6.4).
     this.#log.append(this.#term, 'noop', '')
+    this.#leading = new Leader(this.#options, this.#term, this.#log, this.#output, this.#now)
     this.#leading.broadcast(this.#now)
   }
 
