@@ -104,6 +104,11 @@ export class ClusterMap {
     return member !== null && member !== undefined && !member.isDown && !member.isLeaving && !member.isVoterOnly
   }
 
+  /** Copies that each bucket should have: as many as are wished for and there are members to hold them. */
+  wantedCopies(): number {
+    return Math.min(this.replicas + 1, this.members.filter((_member, slot) => this.isUsable(slot)).length)
+  }
+
   apply(entry: MapEntry): ApplyResult {
     this.#changed = []
     if ((entry.type === 'genesis') !== (this.revision === 0))
@@ -273,7 +278,10 @@ export class ClusterMap {
     if (!member) return 'no such member'
     const {slot} = member
     if (type === 'unassign') return this.#each(buckets, (bucket) => this.#unassign(bucket, slot))
-    if (type === 'drop') return this.#each(buckets, (bucket) => this.#drop(bucket, slot))
+    if (type === 'drop') {
+      const wanted = this.wantedCopies()
+      return this.#each(buckets, (bucket) => this.#aliveCopies(bucket) > wanted && this.#drop(bucket, slot))
+    }
     if (!this.isUsable(slot)) return 'that member is down, leaving, or holds no buckets'
     if (type === 'assign') return this.#each(buckets, (bucket) => this.#assign(bucket, slot))
     return this.#each(buckets, (bucket) => {
@@ -294,6 +302,11 @@ export class ClusterMap {
     this.syncing[bucket] = NO_NODE
     if (this.target[bucket] === slot) this.target[bucket] = NO_NODE
     return true
+  }
+
+  /** An order to drop that comes late, after another copy went, would leave fewer than there should be. */
+  #aliveCopies(bucket: number): number {
+    return this.copies(bucket).filter((slot) => !this.members[slot]!.isDown).length
   }
 
   #drop(bucket: number, slot: number): boolean {
