@@ -4,6 +4,7 @@
  * checker at the end.
  */
 import {Prng} from '../base/prng.ts'
+import {BUCKET_COUNT} from '../constants.ts'
 import {checkRegisters} from '../checker/registers.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {Raft} from '../core/consensus/raft.ts'
@@ -24,6 +25,8 @@ export interface SimulationOptions {
   readonly nodes: number
   readonly replicas: number
   readonly keys?: number
+  /** How many buckets have a master beside those of the keys; 16,384 is a whole cluster. */
+  readonly buckets?: number
   readonly clients?: number
   /** Ms between the operations of one client. */
   readonly pace?: number
@@ -133,7 +136,7 @@ export class Simulation {
     })
     this.nodes.set(i, node)
     this.trace(`${id.slice(0, 4)} starts as ${node.incarnation}`)
-    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas)
+    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas, this.#bucketsInPlay())
     else node.cluster.join()
   }
 
@@ -164,6 +167,14 @@ export class Simulation {
   #newId(i: number): string {
     const digits = this.random.next32().toString(16).padStart(8, '0')
     return `${(i + 10).toString(16).padStart(2, '0')}${digits}`.padEnd(40, '0')
+  }
+
+  /** Those of the workload and some others: a seed with all 16,384 would spend its time on moving empty ones. */
+  #bucketsInPlay(): number[] {
+    const {buckets = 100} = this.options
+    const inPlay = new Set(this.workload.buckets)
+    for (let i = 0; i < buckets; i++) inPlay.add(Math.floor((i * BUCKET_COUNT) / buckets))
+    return [...inPlay].sort((a, b) => a - b)
   }
 
   #advance(ms: number): void {

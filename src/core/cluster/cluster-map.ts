@@ -191,15 +191,15 @@ export class ClusterMap {
     return null
   }
 
-  #genesis({clusterId, replicas, member}: Entry<'genesis'>): null {
+  #genesis({clusterId, replicas, member, buckets}: Entry<'genesis'>): null {
     this.clusterId = clusterId
     this.replicas = replicas
     this.members[0] = {...member, slot: 0, isDown: false, isLeaving: false}
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      this.epoch[bucket] = 1
-      if (!member.isVoterOnly) this.setCopies(bucket, 0, [])
-      this.touch(bucket)
-    }
+    this.epoch.fill(1)
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) this.touch(bucket)
+    if (member.isVoterOnly) return null
+    const held = buckets === undefined ? this.#changed : (parseBuckets(buckets) ?? [])
+    for (const bucket of held) this.setCopies(bucket, 0, [])
     return null
   }
 

@@ -49,6 +49,7 @@ import {Replica} from '../replication/replica.ts'
 import {ReplicaSets} from '../replication/replica-sets.ts'
 import type {Roles} from '../replication/roles.ts'
 import {ROLE_DOWN, ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from '../replication/roles.ts'
+import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
 import {parseEntry} from './map-entry.ts'
@@ -203,9 +204,10 @@ export class Cluster {
     return this.#now < this.gate.leaseUntil
   }
 
-  /** Begins a cluster of one; all buckets are here, as they are. Only with `Raft.bootstrap` as the state. */
-  found(clusterId: string, replicas: number): void {
-    this.#genesis = {type: 'genesis', clusterId, replicas, member: this.self}
+  /** Begins a cluster of one; all buckets (or only `buckets`) are here, as they are. Only with `Raft.bootstrap` as the state. */
+  found(clusterId: string, replicas: number, buckets: readonly number[] | null = null): void {
+    const some = buckets === null ? {} : {buckets: formatBuckets(buckets)}
+    this.#genesis = {type: 'genesis', clusterId, replicas, member: this.self, ...some}
     this.#claimAtGenesis = true
     this.tick(this.#now)
   }

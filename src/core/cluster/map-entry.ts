@@ -18,7 +18,14 @@ interface FromMaster {
 }
 
 export type MapEntry =
-  | {readonly type: 'genesis'; readonly clusterId: string; readonly replicas: number; readonly member: MemberInfo}
+  | {
+      readonly type: 'genesis'
+      readonly clusterId: string
+      readonly replicas: number
+      readonly member: MemberInfo
+      /** Only these have a master; the others are lost from the start. The simulator's: a cluster with few buckets costs little. */
+      readonly buckets?: string
+    }
   | {readonly type: 'joined'; readonly member: MemberInfo}
   | {readonly type: 'down' | 'up'; readonly node: string; readonly incarnation: string}
   | {readonly type: 'leaving'; readonly node: string; readonly incarnation: string; readonly isLeaving: boolean}
@@ -82,7 +89,12 @@ const FROM = {from: isId, incarnation: isIncarnation, groups: isGroups}
 
 /** What each type must have. Total: a new type does not compile until it is here. */
 const SHAPES: Readonly<Record<MapEntry['type'], Readonly<Record<string, (value: unknown) => boolean>>>> = {
-  genesis: {clusterId: isId, replicas: isCount, member: isMember},
+  genesis: {
+    clusterId: isId,
+    replicas: isCount,
+    member: isMember,
+    buckets: (value) => value === undefined || isBuckets(value),
+  },
   joined: {member: isMember},
   down: NODE_INCARNATION,
   up: NODE_INCARNATION,
