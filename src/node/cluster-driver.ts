@@ -145,10 +145,11 @@ export class ClusterDriver implements ClusterHost {
   /** Gives all buckets to others and leaves; resolves to false if there is nobody to give them to. `isHasty` ends the waiting. */
   async leave(isHasty: () => boolean): Promise<boolean> {
     const {cluster} = this
-    const others = cluster.map.members.filter((member) => member && member.id !== cluster.self.id && !member.isDown)
-    if (others.length === 0 || !cluster.isAdmitted) return cluster.isGone
+    const isAlone = (): boolean =>
+      !cluster.map.members.some((other) => other && other.id !== cluster.self.id && !other.isDown)
+    if (!cluster.isAdmitted || isAlone()) return cluster.isGone
     cluster.leave()
-    while (!cluster.isGone && !isHasty()) await sleep(START_POLL_MS * 5)
+    while (!cluster.isGone && !isAlone() && !isHasty()) await sleep(START_POLL_MS * 5)
     if (cluster.isGone) await this.#saveFacts(true)
     return cluster.isGone
   }
@@ -323,7 +324,9 @@ export class ClusterDriver implements ClusterHost {
   }
 
   async #saveFacts(hasLeft: boolean): Promise<void> {
-    const {map} = this.cluster
+    // Still being made, from what is on the disk already.
+    if (!this.#cluster) return
+    const {map} = this.#cluster
     const rejoin = map.members.filter((member) => member && member.id !== this.#options.nodeId)
     const addresses = rejoin.map((member) => ({host: member!.host, port: member!.port}))
     const facts = {clusterId: map.clusterId, peers: hasLeft ? [] : this.#peers, rejoin: addresses}

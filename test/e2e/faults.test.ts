@@ -11,15 +11,20 @@ afterEach(async () => {
   cluster = null
 })
 
-it('nodes that are stopped and started in turn cost clients no error, and nothing is lost', async () => {
+async function start(): Promise<ProcessCluster> {
   cluster = await ProcessCluster.start(3)
   await cluster.settled(2)
-  const load = new Load({ports: () => cluster!.ports, clients: 8, keys: 40})
-  for (const node of cluster.nodes) {
+  return cluster
+}
+
+it('nodes that are stopped and started in turn cost clients no error, and nothing is lost', async () => {
+  const nodes = await start()
+  const load = new Load({ports: () => nodes.ports, clients: 8, keys: 40})
+  for (const node of nodes.nodes) {
     await sleep(300)
     expect(await node.stop()).toBe(0)
-    await node.start(cluster.ports)
-    await cluster.settled(2)
+    await node.start(nodes.ports)
+    await nodes.settled(2)
   }
   expect(await load.end()).toEqual([])
   expect(Object.fromEntries(load.errors)).toEqual({})
@@ -27,31 +32,29 @@ it('nodes that are stopped and started in turn cost clients no error, and nothin
 }, 120_000)
 
 it('nodes that are killed lose no acknowledged write', async () => {
-  cluster = await ProcessCluster.start(3)
-  await cluster.settled(2)
-  const load = new Load({ports: () => cluster!.ports, clients: 8, keys: 40})
-  for (const node of cluster.nodes) {
+  const nodes = await start()
+  const load = new Load({ports: () => nodes.ports, clients: 8, keys: 40})
+  for (const node of nodes.nodes) {
     await sleep(300)
     await node.kill()
     await sleep(2_500)
-    await node.start(cluster.ports)
-    await cluster.settled(2)
+    await node.start(nodes.ports)
+    await nodes.settled(2)
   }
   expect(await load.end()).toEqual([])
   expect(load.ok).toBeGreaterThan(500)
 }, 120_000)
 
 it('nodes that hang for three leases answer no stale read', async () => {
-  cluster = await ProcessCluster.start(3)
-  await cluster.settled(2)
-  const load = new Load({ports: () => cluster!.ports, clients: 8, keys: 40})
-  for (const node of cluster.nodes) {
+  const nodes = await start()
+  const load = new Load({ports: () => nodes.ports, clients: 8, keys: 40})
+  for (const node of nodes.nodes) {
     await sleep(300)
     node.signal('SIGSTOP')
     await sleep(LEASE_MS * 3)
     node.signal('SIGCONT')
     await sleep(1_000)
-    await cluster.settled(2)
+    await nodes.settled(2)
   }
   expect(await load.end()).toEqual([])
   expect(load.ok).toBeGreaterThan(500)

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {startChild, type Child} from '../support/child.ts'
 import {nodeBinary} from '../support/kv.ts'
 import {freePort} from '../support/ports.ts'
-import {makeFolder} from '../support/temp.ts'
+import {tempDir} from '../support/temp.ts'
 import {waitFor} from '../support/wait.ts'
 import {rawConnection} from '../support/raw-connection.ts'
 import type {NodeOptions} from '../../src/node/options.ts'
@@ -74,7 +74,7 @@ export class ProcessCluster {
   /** Starts so many nodes; the first founds the cluster. */
   static async start(count: number, options: Partial<NodeOptions> = {}): Promise<ProcessCluster> {
     const cluster = new ProcessCluster()
-    const folder = makeFolder()
+    const folder = tempDir('cluster').path
     for (let i = 0; i < count; i++) {
       const dataDir = join(folder, `n${i}`)
       cluster.nodes.push(new NodeProcess(await freePort(), {dataDir, ...options}))
@@ -94,7 +94,7 @@ export class ProcessCluster {
       'the cluster is whole and in balance',
       async () => {
         const lines = await this.slots().catch(() => [])
-        const covered = lines.reduce((sum, [from, to]) => sum + to - from + 1, 0)
+        const covered = lines.reduce((sum, [from, to]) => sum + to! - from! + 1, 0)
         const isWhole = covered === 16_384 && lines.every((line) => line.length === 2 + copies)
         const masters = new Set(lines.map((line) => line[2]))
         return isWhole && masters.size === this.ports.length ? true : undefined

@@ -98,10 +98,22 @@ export class ClusterMap {
     return count
   }
 
-  /** Members that may hold buckets: there, and staying. */
+  /** Members that may hold buckets: there, and staying. If all are leaving, one keeps everything: the last one saves it. */
   isUsable(slot: number): boolean {
     const member = this.members[slot]
-    return member !== null && member !== undefined && !member.isDown && !member.isLeaving && !member.isVoterOnly
+    if (!member || member.isDown || member.isVoterOnly) return false
+    return !member.isLeaving || this.#keeper() === slot
+  }
+
+  /** Of nodes that all want to leave the one that must be the last; NO_NODE if somebody stays. */
+  #keeper(): number {
+    let keeper = NO_NODE
+    for (const member of this.members) {
+      if (!member || member.isDown || member.isVoterOnly) continue
+      if (!member.isLeaving) return NO_NODE
+      if (keeper === NO_NODE) keeper = member.slot
+    }
+    return keeper
   }
 
   /** Copies that each bucket should have: as many as are wished for and there are members to hold them. */
