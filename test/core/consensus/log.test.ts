@@ -112,6 +112,15 @@ describe('a log', () => {
     })
   })
 
+  test('compacts with the configuration as of the snapshot, not with a later one', () => {
+    const log = new RaftLog(stateWith(['a'], [2, 2], 3))
+    log.append(3, 'config', '{"voters":["a","b"],"learners":[]}')
+    log.commitTo(3)
+    log.compact(3, 'x', 0)
+    expect(log.snapshot!.config.voters).toEqual(['a'])
+    expect(log.config.voters).toEqual(['a', 'b'])
+  })
+
   test('hands over entries that came with a snapshot only where they are beyond it', () => {
     const log = new RaftLog(stateWith(['a'], [], 3))
     for (const data of ['x', 'y', 'z']) log.append(3, 'data', data)

@@ -118,6 +118,18 @@ describe('a snapshot from the leader', () => {
     expect(node.durable).toMatchObject({snapshot: SNAPSHOT, entries: []})
   })
 
+  test('does not leave the old log counted as durable', () => {
+    const node = new TestNode('b', stateWith(ABC, Array<number>(15).fill(2), 3))
+    node.step('a', install(SNAPSHOT))
+    node.sync()
+    const entry = {index: 11, term: 3, kind: 'data', data: 'x'} as const
+    const append = {type: 'append', term: 3, round: 8, prevIndex: 10, prevTerm: 3, commit: 10} as const
+    node.step('a', {...append, entries: [entry]})
+    node.sent = []
+    node.step('a', {...append, entries: [entry]})
+    expect(node.take('appendReply')).toMatchObject([{ok: true, index: 10}])
+  })
+
   test('only moves the commit of a log that contains it', () => {
     const node = new TestNode('b', stateWith(ABC, Array<number>(15).fill(3), 3))
     node.step('a', install(SNAPSHOT))
