@@ -218,15 +218,7 @@ export class ClusterMap {
   #joined({member}: Entry<'joined'>): string | null {
     const known = this.member(member.id)
     if (known) {
-      // A new process: what the old one had in memory is gone.
-      if (known.incarnation !== member.incarnation) {
-        strike(this, known.slot, true)
-        this.isBalancing = true
-      }
-      // The same process again: it has moved, or its request came twice. One that is leaving goes on leaving.
-      const isLeaving = known.isLeaving && known.incarnation === member.incarnation
-      if (known.isDown) this.isBalancing = true
-      this.members[known.slot] = {...member, slot: known.slot, isDown: false, isLeaving}
+      this.#joinedAgain(known, member)
       return null
     }
     let slot = this.members.findIndex((other) => other === null)
@@ -235,6 +227,21 @@ export class ClusterMap {
     this.members[slot] = {...member, slot, isDown: false, isLeaving: false}
     this.isBalancing = true
     return null
+  }
+
+  #joinedAgain(known: Member, member: MemberInfo): void {
+    const {slot, isDown} = known
+    if (known.incarnation !== member.incarnation) {
+      // A new process: what the old one had in memory is gone.
+      strike(this, slot, true)
+      this.isBalancing = true
+      this.members[slot] = {...member, slot, isDown: false, isLeaving: false}
+      return
+    }
+    // The same process: it has another address, or its request came twice. What it is and does stays as it is.
+    if (isDown) this.isBalancing = true
+    const {isLeaving, isVoterOnly} = known
+    this.members[slot] = {...member, slot, isDown: false, isLeaving, isVoterOnly}
   }
 
   #reachable({type, node, incarnation}: Entry<'down'>): string | null {

@@ -62,6 +62,15 @@ describe('joined', () => {
     expect(line(map, 0)).toBe('1 0,1 - -')
   })
 
+  test('a process that holds buckets cannot become one that only votes', () => {
+    const map = makeMap(2)
+    mustApply(map, {type: 'joined', member: makeMember(0, 1, true)})
+    expect(map.member(nodeId(0))!.isVoterOnly).toBe(false)
+    mustApply(map, {type: 'joined', member: makeMember(0, 2, true)})
+    expect(map.member(nodeId(0))!.isVoterOnly).toBe(true)
+    checkMap(map)
+  })
+
   test('a request that comes twice does not make a leaving node stay', () => {
     const map = makeMap(2)
     mustApply(map, leaving(1), {type: 'joined', member: makeMember(1)})

@@ -38,6 +38,8 @@ test('neighbours with the same line are one item', () => {
   expect(runs).toHaveLength(3)
 })
 
+const TEXT = makeFullMap().toSnapshot()
+
 type Snapshot = Record<string, unknown> & {members: Record<string, unknown>[]; runs: unknown[][]}
 
 const damages: readonly [string, (snapshot: Snapshot) => void][] = [
@@ -67,14 +69,13 @@ const damages: readonly [string, (snapshot: Snapshot) => void][] = [
 ]
 
 test.each(damages)('a snapshot with %s is refused', (_what, damage) => {
-  const snapshot = JSON.parse(makeFullMap().toSnapshot()) as Snapshot
+  const snapshot = JSON.parse(TEXT) as Snapshot
   damage(snapshot)
   expect(() => ClusterMap.fromSnapshot(JSON.stringify(snapshot))).toThrow()
 })
 
 test('a text that was cut is refused', () => {
-  const text = makeFullMap().toSnapshot()
-  for (let length = 0; length < text.length; length += 97) {
-    expect(() => ClusterMap.fromSnapshot(text.slice(0, length))).toThrow()
+  for (let length = 0; length < TEXT.length; length += 97) {
+    expect(() => ClusterMap.fromSnapshot(TEXT.slice(0, length))).toThrow()
   }
 })
