@@ -4,7 +4,7 @@
  * (who was heard of when, which leases run) begins anew with each leader, who therefore waits one full lease before it takes
  * anything away (rule R7).
  */
-import {CLOCK_DRIFT, LEASE_MS, PLAN_BUCKETS_MAX, VOTERS_MAX} from '../../constants.ts'
+import {CLOCK_DRIFT, HEARTBEAT_MS, LEASE_MS, PLAN_BUCKETS_MAX, VOTERS_MAX} from '../../constants.ts'
 import {plan} from './planner.ts'
 import type {ClusterMap, Member, MemberInfo} from './cluster-map.ts'
 import type {MapEntry} from './map-entry.ts'
@@ -15,6 +15,11 @@ import type {RaftConfig} from '../consensus/types.ts'
 const PLAN_RETRY_MS = 1_000
 /** A node id that answers under its old incarnation for so long after another asked to be let in is running twice. */
 const TWICE_MS = LEASE_MS * 2
+
+/** Who was not heard of for so long is declared down. */
+const DOWN_MS = LEASE_MS * (1 + CLOCK_DRIFT)
+/** Who was not heard of for so long may be dead, too. */
+const SUSPECT_MS = HEARTBEAT_MS * 3
 
 export interface Grant {
   /** 0 = none. */
@@ -107,6 +112,7 @@ export class Leader {
   tick(now: number): void {
     if (!this.#hasCaughtUp) return
     for (const member of this.#c.map().members) if (member) this.#watch(member, now)
+    this.#declareDown(now)
     this.#chooseVoters(now)
     this.#plan(now)
   }
@@ -134,11 +140,31 @@ export class Leader {
       if (member.isDown) this.#c.propose({type: 'up', node: id, incarnation})
       return
     }
-    const isSilent = now - (this.#heardAt.get(id) ?? this.#since) > LEASE_MS * (1 + CLOCK_DRIFT)
-    if (member.isDown && !isSilent && this.#heardAt.has(id)) this.#c.propose({type: 'up', node: id, incarnation})
-    if (!member.isDown && isSilent && this.isReady(now) && !this.#mayHoldLease(id, now)) {
-      this.#c.propose({type: 'down', node: id, incarnation})
-    }
+    if (member.isDown && this.#silence(member, now) <= DOWN_MS && this.#heardAt.has(id))
+      this.#c.propose({type: 'up', node: id, incarnation})
+  }
+
+  /**
+   * Who is silent is down when its last lease has run out. All of them in one entry, and not while it is unclear of others: with one after the
+   * other, the first's buckets would be left to the second alone, which may be dead, while the first comes back with all it had.
+   */
+  #declareDown(now: number): void {
+    if (!this.isReady(now)) return
+    const members = this.#c.map().members.filter((member) => member !== null)
+    const up = members.filter(({id, isDown}) => !isDown && id !== this.#c.selfId)
+    const silent = up.filter((member) => this.#silence(member, now) > DOWN_MS)
+    const [first, ...rest] = silent.filter(({id}) => !this.#mayHoldLease(id, now))
+    if (!first) return
+    const isOverdue = this.#silence(first, now) > DOWN_MS + LEASE_MS
+    const isUnclear = up.some((member) => !silent.includes(member) && this.#silence(member, now) > SUSPECT_MS)
+    if (isUnclear && !isOverdue) return
+    const also = rest.map(({id: node, incarnation}) => ({node, incarnation}))
+    const {id: node, incarnation} = first
+    this.#c.propose({type: 'down', node, incarnation, ...(also.length > 0 ? {also} : {})})
+  }
+
+  #silence({id}: Member, now: number): number {
+    return now - (this.#heardAt.get(id) ?? this.#since)
   }
 
   #mayHoldLease(id: string, now: number): boolean {
