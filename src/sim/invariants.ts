@@ -15,7 +15,10 @@ export class Invariants {
   readonly #reigns = new Map<string, string>()
   readonly #leaders = new Map<number, string>()
   readonly #terms = new Map<string, number>()
-  readonly #epochs = new Map<string, number>()
+  /** The turn of each node that was checked last. */
+  readonly #turns = new WeakMap<SimNode, number>()
+  /** The epoch in which each process was last seen serving each bucket of the list; checked already. */
+  readonly #served = new WeakMap<SimNode, Uint32Array>()
   #checks = 0
   lostBuckets = 0
 
@@ -28,6 +31,8 @@ export class Invariants {
   check(): void {
     this.#checks++
     for (const node of this.#nodes()) {
+      if (this.#turns.get(node) === node.turns) continue
+      this.#turns.set(node, node.turns)
       this.#checkRaft(node)
       this.#checkReigns(node)
     }
@@ -47,19 +52,23 @@ export class Invariants {
   }
 
   /** 1: at most one node serves a bucket in an epoch, and 7: none below an epoch in which it served. */
-  #checkReigns({id, incarnation, cluster}: SimNode): void {
-    for (const bucket of this.#buckets) {
+  #checkReigns(node: SimNode): void {
+    const {id, incarnation, cluster} = node
+    let served = this.#served.get(node)
+    if (!served) this.#served.set(node, (served = new Uint32Array(this.#buckets.length)))
+    for (let i = 0; i < this.#buckets.length; i++) {
+      const bucket = this.#buckets[i]!
       if (cluster.roles.role[bucket] !== ROLE_SERVING) continue
       const epoch = cluster.master.reign[bucket]!
+      if (epoch === served[i]) continue
+      if (epoch < served[i]!) this.#violated(`1: the epoch of bucket ${bucket} fell at ${id.slice(0, 4)}`)
+      served[i] = epoch
       const name = `${id} ${incarnation}`
       const key = `${bucket} ${epoch}`
       const server = this.#reigns.get(key)
       if (server === undefined) this.#reigns.set(key, name)
       else if (server !== name)
         this.#violated(`1: bucket ${bucket} was served twice in epoch ${epoch}: ${server}, ${name}`)
-      const before = this.#epochs.get(`${bucket} ${name}`) ?? 0
-      if (epoch < before) this.#violated(`1: the epoch of bucket ${bucket} fell at ${id.slice(0, 4)}`)
-      if (epoch !== before) this.#epochs.set(`${bucket} ${name}`, epoch)
     }
   }
 
