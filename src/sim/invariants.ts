@@ -14,6 +14,7 @@ export class Invariants {
   /** Who served a bucket in an epoch. */
   readonly #reigns = new Map<string, string>()
   readonly #leaders = new Map<number, string>()
+  /** By node and incarnation: the term it was last seen in. By node: the last term that it led in. */
   readonly #terms = new Map<string, number>()
   /** The turn of each node that was checked last. */
   readonly #turns = new WeakMap<SimNode, number>()
@@ -39,13 +40,16 @@ export class Invariants {
     if (this.#checks % COMPARE_EVERY === 0) this.compareCopies()
   }
 
-  /** 13: one leader in a term; terms never go back. */
-  #checkRaft({id, cluster}: SimNode): void {
+  /** 13: one leader in a term; terms never go back while a process lives, nor, what a leader led in, over restarts. */
+  #checkRaft({id, incarnation, cluster}: SimNode): void {
     const {raft} = cluster
     const {term} = raft
-    if (term < (this.#terms.get(id) ?? 0)) this.#violated(`13: the term of ${id.slice(0, 4)} went back`)
-    this.#terms.set(id, term)
+    const process = `${id} ${incarnation}`
+    const before = Math.max(this.#terms.get(process) ?? 0, this.#terms.get(id) ?? 0)
+    if (term < before) this.#violated(`13: the term of ${id.slice(0, 4)} went back`)
+    this.#terms.set(process, term)
     if (raft.role !== 'leader') return
+    this.#terms.set(id, term)
     const leader = this.#leaders.get(term) ?? id
     if (leader !== id) this.#violated(`13: two leaders in term ${term}: ${leader.slice(0, 4)} and ${id.slice(0, 4)}`)
     this.#leaders.set(term, leader)
