@@ -189,9 +189,28 @@ export class Simulation {
     const until = this.schedule.now + HEAL_MS
     while (this.violations.length === 0 && this.#unhealed() !== null && this.schedule.now < until) this.#advance(250)
     const unhealed = this.#unhealed()
-    if (unhealed !== null && this.violations.length === 0)
+    if (unhealed !== null && this.violations.length === 0) {
       this.violated(`not healed ${HEAL_MS} ms after the faults: ${unhealed}`)
+      this.#describe()
+    }
     this.trace('healed')
+  }
+
+  /** Into the trace: where everybody stands, for whoever looks for the cause. */
+  #describe(): void {
+    for (const {id, incarnation, cluster, isPaused} of this.running()) {
+      const {raft, map, selfSlot, isAdmitted, isGone, appliedIndex, hasLease} = cluster
+      const {role, term, leader, commitIndex, lastIndex, config} = raft
+      const facts = {incarnation, role, term, leader, commitIndex, lastIndex, appliedIndex, config, selfSlot}
+      this.trace(`${id.slice(0, 4)} ${JSON.stringify({...facts, isAdmitted, isGone, hasLease, isPaused})}`)
+      this.trace(`  revision ${map.revision}, members ${JSON.stringify(map.members)}`)
+    }
+    const map = this.newestMap()
+    for (const bucket of map ? this.workload.buckets : []) {
+      const line = {epoch: map!.epoch[bucket], copies: map!.copies(bucket), syncing: map!.syncing[bucket]}
+      const roles = this.running().map(({id, cluster}) => `${id.slice(0, 4)} ${cluster.roles.role[bucket]}`)
+      this.trace(`bucket ${bucket} ${JSON.stringify({...line, target: map!.target[bucket], roles})}`)
+    }
   }
 
   /** What is not as it should be, or null. */

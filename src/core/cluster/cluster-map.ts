@@ -244,13 +244,23 @@ export class ClusterMap {
     this.members[slot] = {...member, slot, isDown: false, isLeaving, isVoterOnly}
   }
 
-  #reachable({type, node, incarnation}: Entry<'down'>): string | null {
+  #alsoDown(node: string, incarnation: string): void {
+    const member = this.member(node)
+    if (member?.incarnation === incarnation) member.isDown = true
+  }
+
+  #reachable(entry: Entry<'down'> | Entry<'up'>): string | null {
+    const {type, node, incarnation} = entry
+    const also = entry.type === 'down' ? entry.also : undefined
     const member = this.member(node)
     if (member?.incarnation !== incarnation) return 'no such member any more'
     if (member.isDown === (type === 'down')) return 'it is so already'
     member.isDown = type === 'down'
-    if (member.isDown) strike(this, member.slot, false)
-    else this.isBalancing = true
+    if (member.isDown) {
+      for (const {node: id, incarnation: its} of also ?? []) this.#alsoDown(id, its)
+    } else this.isBalancing = true
+    // One that is back is the heir of those that are not: before, nobody was there to be it.
+    for (const other of this.members) if (other?.isDown) strike(this, other.slot, false)
     return null
   }
 

@@ -314,8 +314,10 @@ export class Cluster {
     this.#askedAt = this.#now
     if (this.raft.role === 'leader') return this.#renewOwn(this.#now)
     const {leader} = this.raft
-    const {incarnation} = this.self
-    if (leader !== null) this.#sendJson(this.#connected(leader), MESSAGE_LEASE, {sentAt: this.#now, incarnation})
+    const request = {sentAt: this.#now, incarnation: this.self.incarnation}
+    if (leader !== null) return this.#sendJson(this.#connected(leader), MESSAGE_LEASE, request)
+    // Whoever leads answers. One that was removed while it was cut off hears of no leader any more, and only so of its removal.
+    for (const link of this.#allLinks()) this.#sendJson(link, MESSAGE_LEASE, request)
   }
 
   /** The leader grants to itself, too, by the same rules. */
@@ -341,8 +343,9 @@ export class Cluster {
     const grant = parseJson(body)
     if (!grant) return
     const {sentAt, durationMs, index, problem} = grant
-    if (problem === 'removed' && this.#wasAdmitted && this.isAdmitted) return this.#begone()
     if (typeof sentAt !== 'number' || typeof durationMs !== 'number' || typeof index !== 'number') return
+    // One who leads no more, or does not know all yet, may not have heard that we joined.
+    if (problem === 'removed' && this.isAdmitted && index >= this.#appliedIndex) return this.#begone()
     if (durationMs > 0) this.#takeLease(sentAt + durationMs * (1 - CLOCK_DRIFT), index)
   }
 

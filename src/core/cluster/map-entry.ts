@@ -27,7 +27,14 @@ export type MapEntry =
       readonly buckets?: string
     }
   | {readonly type: 'joined'; readonly member: MemberInfo}
-  | {readonly type: 'down' | 'up'; readonly node: string; readonly incarnation: string}
+  | {
+      readonly type: 'down'
+      readonly node: string
+      readonly incarnation: string
+      /** Who is silent as well: down in the same step, so that none of them inherits from another. */
+      readonly also?: readonly {readonly node: string; readonly incarnation: string}[]
+    }
+  | {readonly type: 'up'; readonly node: string; readonly incarnation: string}
   | {readonly type: 'leaving'; readonly node: string; readonly incarnation: string; readonly isLeaving: boolean}
   | {readonly type: 'removed'; readonly node: string}
   | {
@@ -74,6 +81,15 @@ function isMember(value: unknown): boolean {
   )
 }
 
+function isProcesses(value: unknown): boolean {
+  if (!Array.isArray(value)) return false
+  return value.every((process: unknown) => {
+    if (typeof process !== 'object' || process === null) return false
+    const {node, incarnation} = process as Fields
+    return isId(node) && isIncarnation(incarnation)
+  })
+}
+
 function isGroups(value: unknown): boolean {
   if (!Array.isArray(value)) return false
   return value.every((group: unknown) => {
@@ -96,7 +112,7 @@ const SHAPES: Readonly<Record<MapEntry['type'], Readonly<Record<string, (value: 
     buckets: (value) => value === undefined || isBuckets(value),
   },
   joined: {member: isMember},
-  down: NODE_INCARNATION,
+  down: {...NODE_INCARNATION, also: (value) => value === undefined || isProcesses(value)},
   up: NODE_INCARNATION,
   leaving: {...NODE_INCARNATION, isLeaving: isBoolean},
   removed: {node: isId},
