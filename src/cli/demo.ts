@@ -189,10 +189,10 @@ function childError(error: {readonly code: string; readonly message: string; rea
 /** Three lines that show three ways in. `self` is how this reader starts kv. */
 export function demoLines(address: Address, self: string): readonly string[] {
   const {port} = address
-  const script = `r=new(require("ioredis"))(${port});r.incr("visits").then(console.log);r.quit()`
+  const script = `r=new(require("ioredis").Cluster)([${port}]);r.incr("visits").then(console.log);r.quit()`
   return [
     `${self} exec -n ${formatAddress(address)} SET greeting "hello, world"`,
-    `redis-cli -p ${port} GET greeting`,
+    `redis-cli -c -p ${port} GET greeting`,
     `node -e '${script}'`,
   ]
 }

@@ -139,6 +139,15 @@ test('a leaving node is not dropped before another has its copy', () => {
   expect(plan(map, OPTIONS)).toEqual([])
 })
 
+test('a leaving node is not dropped while the master of the bucket is about to move', () => {
+  const map = makePair(3)
+  addCopies(map, '0-9', 2)
+  mustApply(map, {type: 'target', node: nodeId(1), buckets: '0-4'}, leaving(2))
+  expect(plan(map, OPTIONS)).toContainEqual({type: 'drop', node: nodeId(2), buckets: '5-9'})
+  completeAll(map)
+  expect(plan(map, OPTIONS)).toContainEqual({type: 'drop', node: nodeId(2), buckets: '0-9'})
+})
+
 test('the last nodes leave together: one of them keeps everything, the others go', () => {
   const map = makePair()
   mustApply(map, leaving(0), leaving(1))
