@@ -14,8 +14,8 @@ export class Invariants {
   /** Who served a bucket in an epoch. */
   readonly #reigns = new Map<string, string>()
   readonly #leaders = new Map<number, string>()
-  /** By node and incarnation: the term it was last seen in. By node: the last term that it led in. */
-  readonly #terms = new Map<string, number>()
+  /** By process: the term it was last seen in. By node id: the last term that it led in. */
+  readonly #terms = new Map<SimNode | string, number>()
   /** The turn of each node that was checked last. */
   readonly #turns = new WeakMap<SimNode, number>()
   /** The epoch in which each process was last seen serving each bucket of the list; checked already. */
@@ -41,13 +41,13 @@ export class Invariants {
   }
 
   /** 13: one leader in a term; terms never go back while a process lives, nor, what a leader led in, over restarts. */
-  #checkRaft({id, incarnation, cluster}: SimNode): void {
+  #checkRaft(node: SimNode): void {
+    const {id, cluster} = node
     const {raft} = cluster
     const {term} = raft
-    const process = `${id} ${incarnation}`
-    const before = Math.max(this.#terms.get(process) ?? 0, this.#terms.get(id) ?? 0)
+    const before = Math.max(this.#terms.get(node) ?? 0, this.#terms.get(id) ?? 0)
     if (term < before) this.#violated(`13: the term of ${id.slice(0, 4)} went back`)
-    this.#terms.set(process, term)
+    this.#terms.set(node, term)
     if (raft.role !== 'leader') return
     this.#terms.set(id, term)
     const leader = this.#leaders.get(term) ?? id

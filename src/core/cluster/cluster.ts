@@ -112,6 +112,8 @@ export class Cluster {
   readonly #host: ClusterHost
   /** By node id, then incarnation: one connected, and the one of the map. */
   readonly #links = new Map<string, Map<string, Link>>()
+  /** All of them; null when one came or went. */
+  #linkList: readonly Link[] | null = null
   readonly #bySlot: (Link | null)[] = []
   #now: number
   #selfSlot = NO_NODE
@@ -479,6 +481,7 @@ export class Cluster {
         if (link.isConnected || this.map.member(id)?.incarnation === incarnation) continue
         link.close()
         links.delete(incarnation)
+        this.#linkList = null
       }
       if (links.size === 0) this.#links.delete(id)
     }
@@ -511,11 +514,12 @@ export class Cluster {
   /** Masters went down or came back without a change of their buckets. */
   #refreshDown(): void {
     const {map, roles} = this
+    const roleOf = Uint8Array.from({length: NO_NODE + 1}, (_, slot) => this.#foreignRole(slot))
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
       const role = roles.role[bucket]!
-      if (role === ROLE_FOREIGN || (role === ROLE_DOWN && map.master[bucket] !== this.#selfSlot)) {
-        roles.set(bucket, this.#foreignRole(map.master[bucket]!), this.#now)
-      }
+      const master = map.master[bucket]!
+      const isForeign = role === ROLE_FOREIGN || (role === ROLE_DOWN && master !== this.#selfSlot)
+      if (isForeign && role !== roleOf[master]) roles.set(bucket, roleOf[master]!, this.#now)
     }
   }
 
@@ -542,6 +546,7 @@ export class Cluster {
     if (!link) {
       link = this.#newLink(id, incarnation)
       links.set(incarnation, link)
+      this.#linkList = null
     }
     return link
   }
@@ -568,8 +573,8 @@ export class Cluster {
     return null
   }
 
-  *#allLinks(): Iterable<Link> {
-    for (const links of this.#links.values()) yield* links.values()
+  #allLinks(): readonly Link[] {
+    return (this.#linkList ??= [...this.#links.values()].flatMap((links) => [...links.values()]))
   }
 
   #loose(link: Link, type: number, body: Buffer): void {

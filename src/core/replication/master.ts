@@ -19,6 +19,7 @@ import {
   HANDOFF_SERVING_MS,
   HANDOFF_TIMEOUT_MS,
   LEASE_MS,
+  PROPOSAL_RETRY_MS,
 } from '../../constants.ts'
 import {COPIES_MAX, NO_NODE} from '../cluster/cluster-map.ts'
 import {MESSAGE_AGREE, MESSAGE_SERVING, REFUSED_GAP, encodeEpochs, encodePositions} from '../peer/message.ts'
@@ -89,6 +90,8 @@ export class Master {
   #notices = new Map<number, BucketEpoch[]>()
   /** The last one who was master before us. */
   readonly #previous = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
+  /** When each late peer was last given up on. */
+  readonly #gaveUpAt = new Map<number, number>()
   handoffs = 0
   /** Planted bugs. */
   skipsAgreement = false
@@ -368,6 +371,10 @@ export class Master {
 
   #giveUpOn(slot: number): void {
     const map = this.#c.map()
+    const now = this.#c.now()
+    // What is wanted stays wanted: only buckets that came since are new.
+    if (now - (this.#gaveUpAt.get(slot) ?? Number.NEGATIVE_INFINITY) < PROPOSAL_RETRY_MS) return
+    this.#gaveUpAt.set(slot, now)
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
       if (this.reign[bucket] === 0 || !map.isInSync(bucket, slot)) continue
       this.proposals.want('out-of-sync', bucket, slot)
