@@ -28,7 +28,7 @@ export class ClusterStage implements ClusterHost {
   readonly cluster: Cluster
   /** Monotonic ms. */
   now = 1_000
-  #writes: RaftWrite[] = []
+  readonly #writes: RaftWrite[] = []
 
   constructor(options: {readonly isFounder?: boolean} = {}) {
     const {isFounder = true} = options
