@@ -189,6 +189,7 @@ async function askMember(member: MemberState, password: string | undefined): Pro
 
 /** What the members' own words add: who cannot be reached from here, who belongs elsewhere, who sees another leader. */
 export function disagreements(state: ClusterState, witnesses: readonly Witness[]): Problem[] {
+  if (isAlone(state)) return []
   return witnesses.flatMap(({member, state: own, error}): Problem[] => {
     const name = memberName(member)
     const command = `kv cluster check --node ${addressOf(member)}`

@@ -81,31 +81,31 @@ export class ClusterLink {
   }
 
   async #send(args: readonly string[]): Promise<Reply> {
-    let lastError: unknown
-    for (const address of this.#candidates()) {
+    const last = this.#connection
+    // It may have been closed while nobody asked anything; its node is tried once more then, as the first of all.
+    const candidates = [...(last ? [last.address] : []), ...this.#seeds, ...this.#members]
+    const names = candidates.map((address) => formatAddress(address))
+    const attempts: (Connection | Address)[] = candidates.filter((_, i) => names.indexOf(names[i]!) === i)
+    if (last?.isOpen) attempts.unshift(last)
+    let firstError: unknown
+    for (const attempt of attempts) {
       try {
-        const connection = await this.#connectTo(address)
-        return await connection.send(args)
+        return await this.#sendBy(attempt, args)
       } catch (error) {
         this.close()
         if (!(error instanceof KvError) || !ELSEWHERE.has(error.code)) throw error
         // The node that was named is the one to be told of.
-        lastError ??= error
+        firstError ??= error
       }
     }
-    throw lastError
+    throw firstError
   }
 
-  async #connectTo(address: Address): Promise<Connection> {
-    if (this.#connection?.isOpen && this.#connection.address === address) return this.#connection
-    this.close()
-    this.#connection = await Connection.connect(address, {password: this.password})
-    return this.#connection
-  }
-
-  #candidates(): Address[] {
-    const all = [...(this.#connection ? [this.#connection.address] : []), ...this.#seeds, ...this.#members]
-    const names = all.map((address) => formatAddress(address))
-    return all.filter((_, i) => names.indexOf(names[i]!) === i)
+  async #sendBy(attempt: Connection | Address, args: readonly string[]): Promise<Reply> {
+    if (!(attempt instanceof Connection)) {
+      this.#connection = await Connection.connect(attempt, {password: this.password})
+      return this.#connection.send(args)
+    }
+    return attempt.send(args)
   }
 }

@@ -46,7 +46,7 @@ export function summaryLines(state: ClusterState, problems: readonly Problem[], 
 function copiesText({replicas, underReplicated}: ClusterState): string {
   const copies = replicas === 0 ? '1 copy' : `${replicas + 1} copies`
   const few = countOf(underReplicated)
-  return few === 0 ? `${copies} of each wished for` : `${formatCount(few)} with fewer copies than they should have`
+  return few === 0 ? `${copies} of each` : `${formatCount(few)} with fewer than ${copies}`
 }
 
 /** What the map says is on its way. */
