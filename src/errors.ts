@@ -58,6 +58,7 @@ export const ERROR_KINDS = {
   E_INTERRUPTED: {exitCode: EXIT.interrupted, when: 'Ctrl-C, or the caller gave up.'},
   E_UNKNOWN_COMMAND: {exitCode: EXIT.unknownCommand, when: 'There is no such `kv` command.'},
   E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},
+  E_NOT_FOUND: {exitCode: EXIT.notFound, when: 'There is no such node in the cluster.'},
   E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
 } as const satisfies Record<string, ErrorKind>
 

@@ -2,10 +2,11 @@
  * A node with a real cluster core, driven by hand: a cluster of one, founded at once, to which made-up members are joined by proposing
  * what they would have been the cause of. What it sends to them goes nowhere.
  */
-import {HEARTBEAT_MS, PLAN_BUCKETS_MAX} from '../../src/constants.ts'
+import {BUCKET_COUNT, HEARTBEAT_MS, PLAN_BUCKETS_MAX} from '../../src/constants.ts'
 import {Raft} from '../../src/core/consensus/raft.ts'
 import {formatBuckets, parseBuckets} from '../../src/core/cluster/bucket-ranges.ts'
 import {Cluster} from '../../src/core/cluster/cluster.ts'
+import {NO_NODE} from '../../src/core/cluster/cluster-map.ts'
 import {Stage, type Plain} from './server-support.ts'
 import type {ClusterHost} from '../../src/core/cluster/cluster.ts'
 import type {MemberInfo} from '../../src/core/cluster/cluster-map.ts'
@@ -28,16 +29,18 @@ export class ClusterStage implements ClusterHost {
   readonly cluster: Cluster
   /** Monotonic ms. */
   now = 1_000
-  #writes: RaftWrite[] = []
+  readonly #writes: RaftWrite[] = []
 
-  constructor(options: {readonly isFounder?: boolean} = {}) {
-    const {isFounder = true} = options
+  constructor(options: {readonly isFounder?: boolean; readonly port?: number} = {}) {
+    const {isFounder = true, port} = options
     const self: MemberInfo = {
       ...memberInfo(99),
       id: SELF_ID,
       incarnation: 'f0'.repeat(8),
       port: 7379,
       peerPort: 17_379,
+      // A test that is reached over TCP says where.
+      ...(port !== undefined && {host: '127.0.0.1', port}),
     }
     const state = isFounder ? Raft.bootstrap(SELF_ID) : null
     const {engine} = this.stage
@@ -96,6 +99,27 @@ export class ClusterStage implements ClusterHost {
   #from(buckets: string): {from: string; incarnation: string; groups: {epoch: number; buckets: string}[]} {
     const {id, incarnation} = this.cluster.self
     return {from: id, incarnation, groups: [{epoch: 1, buckets}]}
+  }
+
+  /** Does what the map orders, as the masters would: copies arrive, masters are handed over. */
+  carryOut(): void {
+    const {map} = this.cluster
+    for (const step of ['syncing', 'target'] as const) {
+      const groups = new Map<string, number[]>()
+      for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+        const to = map[step][bucket]!
+        if (to === NO_NODE || (step === 'target' && !map.isInSync(bucket, to))) continue
+        const key = `${map.master[bucket]} ${to} ${map.epoch[bucket]}`
+        groups.set(key, [...(groups.get(key) ?? []), bucket])
+      }
+      for (const [key, list] of groups) {
+        const [master, to, epoch] = key.split(' ').map(Number)
+        const {id: from, incarnation} = map.members[master!]!
+        const head = {from, incarnation, groups: [{epoch: epoch!, buckets: formatBuckets(list)}]}
+        const {id} = map.members[to!]!
+        this.apply(step === 'syncing' ? {type: 'in-sync', add: id, ...head} : {type: 'move', to: id, ...head})
+      }
+    }
   }
 
   /** One reply of a new client. */
