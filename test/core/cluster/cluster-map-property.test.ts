@@ -149,7 +149,7 @@ class Run {
   }
 }
 
-test.each([1, 2, 3, 4])('random entries keep every invariant, on every node alike (seed %i)', (seed) => {
+test.each([1, 2, 3])('random entries keep every invariant, on every node alike (seed %i)', (seed) => {
   const random = seededRandom(seed)
   const run = new Run()
   const late: MapEntry[] = []

@@ -52,7 +52,7 @@ function heal(map: ClusterMap): void {
   if (!map.isBalancing) mustApply(map, {type: 'rebalance'})
 }
 
-test.each([1, 2, 3, 4, 5])('joins, leaves, downs and ups in any order end in balance (seed %i)', (seed) => {
+test.each([1, 2, 3, 4])('joins, leaves, downs and ups in any order end in balance (seed %i)', (seed) => {
   const random = seededRandom(seed)
   const map = makeMap(1 + random.below(4), random.below(3))
   const moving = 300 + random.below(8000)
