@@ -202,6 +202,12 @@ export class Cluster {
     return this.#selfSlot !== NO_NODE
   }
 
+  /** It has given everything away, as far as it knows: whether the rest of the cluster strikes it from the map costs nobody anything. */
+  get holdsNothing(): boolean {
+    const {inSync, syncing} = this.map
+    return !inSync.includes(this.#selfSlot) && !syncing.includes(this.#selfSlot)
+  }
+
   get hasLease(): boolean {
     return this.#now < this.gate.leaseUntil
   }
