@@ -5,7 +5,6 @@
  */
 import {Prng} from '../base/prng.ts'
 import {BUCKET_COUNT} from '../constants.ts'
-import {checkRegisters} from '../checker/registers.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {Raft} from '../core/consensus/raft.ts'
 import {ROLE_SERVING} from '../core/replication/roles.ts'
@@ -249,10 +248,7 @@ export class Simulation {
       this.violated(`keys cannot be read at the end: ${(unread as readonly string[]).join(' ')}`)
     }
     this.invariants.compareCopies()
-    for (const {key, reason, operations} of checkRegisters(this.workload.history)) {
-      const lines = operations.map(({kind, value, start, end}) => `${kind} ${value} [${start}, ${end}]`)
-      this.violated(`${key} is not linearizable: ${reason}: ${lines.join('; ')}`)
-    }
+    for (const fault of this.workload.check()) this.violated(fault)
     const {ok} = this.workload.counts
     if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
   }
