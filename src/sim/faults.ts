@@ -177,7 +177,8 @@ export class Faults {
   #canWipe(victim: string): boolean {
     const {ids} = this.#sim
     const leader = this.#sim.running().find(({cluster}) => cluster.raft.role === 'leader')
-    if (!leader) return false
+    // While a node leaves, voters become fewer step by step, and each step needs those that are left.
+    if (!leader || leader.cluster.map.members.some((member) => member?.isLeaving)) return false
     const {config, committedConfig} = leader.cluster.raft
     return [config, committedConfig].every(({voters}) => {
       const keeping = voters.filter((id) => id !== victim && ids.includes(id))
