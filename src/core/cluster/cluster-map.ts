@@ -68,6 +68,8 @@ export class ClusterMap {
   readonly inSync = new Uint8Array(BUCKET_COUNT * COPIES_MAX).fill(NO_NODE)
   readonly syncing = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
   readonly target = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
+  /** Planted bug `keep-seat`. */
+  keepsSeats = false
   #changed: number[] = []
 
   static fromSnapshot(text: string): ClusterMap {
@@ -202,7 +204,7 @@ export class ClusterMap {
     const known = this.member(member.id)
     if (known) {
       // A new process: what the old one had in memory is gone.
-      if (known.incarnation !== member.incarnation) {
+      if (known.incarnation !== member.incarnation && !this.keepsSeats) {
         strike(this, known.slot, true)
         this.isBalancing = true
       }
