@@ -68,6 +68,8 @@ export class ClusterMap {
   readonly inSync = new Uint8Array(BUCKET_COUNT * COPIES_MAX).fill(NO_NODE)
   readonly syncing = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
   readonly target = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
+  /** Planted bug `keep-seat`. */
+  keepsSeats = false
   #changed: number[] = []
 
   static fromSnapshot(text: string): ClusterMap {
@@ -218,7 +220,19 @@ export class ClusterMap {
   #joined({member}: Entry<'joined'>): string | null {
     const known = this.member(member.id)
     if (known) {
+<<<<<<< HEAD
       this.#joinedAgain(known, member)
+=======
+      // A new process: what the old one had in memory is gone.
+      if (known.incarnation !== member.incarnation && !this.keepsSeats) {
+        strike(this, known.slot, true)
+        this.isBalancing = true
+      }
+      // The same process again: it has moved, or its request came twice. One that is leaving goes on leaving.
+      const isLeaving = known.isLeaving && known.incarnation === member.incarnation
+      if (known.isDown) this.isBalancing = true
+      this.members[known.slot] = {...member, slot: known.slot, isDown: false, isLeaving}
+>>>>>>> simfix
       return null
     }
     let slot = this.members.findIndex((other) => other === null)
