@@ -220,19 +220,7 @@ export class ClusterMap {
   #joined({member}: Entry<'joined'>): string | null {
     const known = this.member(member.id)
     if (known) {
-<<<<<<< HEAD
       this.#joinedAgain(known, member)
-=======
-      // A new process: what the old one had in memory is gone.
-      if (known.incarnation !== member.incarnation && !this.keepsSeats) {
-        strike(this, known.slot, true)
-        this.isBalancing = true
-      }
-      // The same process again: it has moved, or its request came twice. One that is leaving goes on leaving.
-      const isLeaving = known.isLeaving && known.incarnation === member.incarnation
-      if (known.isDown) this.isBalancing = true
-      this.members[known.slot] = {...member, slot: known.slot, isDown: false, isLeaving}
->>>>>>> simfix
       return null
     }
     let slot = this.members.findIndex((other) => other === null)
@@ -245,7 +233,7 @@ export class ClusterMap {
 
   #joinedAgain(known: Member, member: MemberInfo): void {
     const {slot, isDown} = known
-    if (known.incarnation !== member.incarnation) {
+    if (known.incarnation !== member.incarnation && !this.keepsSeats) {
       // A new process: what the old one had in memory is gone.
       strike(this, slot, true)
       this.isBalancing = true
