@@ -3,12 +3,13 @@ import type {Prng} from '../base/prng.ts'
 import type {RaftState, RaftWrite} from '../core/consensus/types.ts'
 import type {Schedule} from './schedule.ts'
 
-const EMPTY: RaftState = {term: 0, vote: null, snapshot: null, entries: []}
+/** A state whose entries are ours to change. */
+type DiskState = RaftState & {readonly entries: RaftState['entries'][number][]}
 
 export class Disk {
   readonly #schedule: Schedule
   readonly #random: Prng
-  readonly #states = new Map<string, RaftState>()
+  readonly #states = new Map<string, DiskState>()
   readonly #lives = new Map<string, number>()
   readonly #lastAt = new Map<string, number>()
   /** Ms. */
@@ -20,7 +21,8 @@ export class Disk {
   }
 
   read(id: string): RaftState | null {
-    return this.#states.get(id) ?? null
+    const state = this.#states.get(id)
+    return state ? {...state, entries: [...state.entries]} : null
   }
 
   wipe(id: string): void {
@@ -33,7 +35,7 @@ export class Disk {
   }
 
   set(id: string, state: RaftState): void {
-    this.#states.set(id, state)
+    this.#states.set(id, {...state, entries: [...state.entries]})
   }
 
   write(id: string, write: RaftWrite, done: () => void): void {
@@ -44,7 +46,10 @@ export class Disk {
     this.#lastAt.set(id, at)
     this.#schedule.after(at - this.#schedule.now, () => {
       if (this.#lives.get(id) !== life) return
-      this.#states.set(id, applyWrite(this.#states.get(id) ?? EMPTY, write))
+      this.#states.set(
+        id,
+        applyWrite(this.#states.get(id) ?? {term: 0, vote: null, snapshot: null, entries: []}, write),
+      )
       done()
     })
   }
@@ -55,10 +60,12 @@ export class Disk {
   }
 }
 
-function applyWrite(state: RaftState, write: RaftWrite): RaftState {
+function applyWrite(state: DiskState, write: RaftWrite): DiskState {
   const {term, vote, truncateFrom} = write
   const snapshot = write.snapshot ?? state.snapshot
-  let entries = state.entries.filter(({index}) => truncateFrom === null || index < truncateFrom)
-  if (snapshot) entries = entries.filter(({index}) => index > snapshot.index)
-  return {term, vote, snapshot, entries: [...entries, ...write.entries]}
+  let {entries} = state
+  if (truncateFrom !== null) entries = entries.filter(({index}) => index < truncateFrom)
+  if (write.snapshot) entries = entries.filter(({index}) => index > write.snapshot!.index)
+  entries.push(...write.entries)
+  return {term, vote, snapshot, entries}
 }

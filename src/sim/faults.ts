@@ -8,6 +8,9 @@ import type {Prng} from '../base/prng.ts'
 import type {Simulation} from './simulation.ts'
 import type {SimNode} from './sim-node.ts'
 
+/** A node that has left answers clients with MOVED for up to this. */
+const REVIVE_MS = 500
+
 export const FAULTS = [
   'kill',
   'quick-restart',
@@ -33,6 +36,7 @@ export class Faults {
   readonly #meanMs: number
   readonly #kinds: readonly Fault[]
   #isStopped = false
+  readonly #leaving = new Set<SimNode>()
   #killedAt = Number.NEGATIVE_INFINITY
 
   constructor(sim: Simulation, random: Prng) {
@@ -47,6 +51,23 @@ export class Faults {
 
   start(): void {
     this.#plan()
+    this.#revive()
+  }
+
+  /** Whoever was taken out of the map (it left, or was removed while it was cut off) comes back as a new process. */
+  #revive(): void {
+    const sim = this.#sim
+    sim.schedule.after(REVIVE_MS, () => {
+      for (const node of sim.running()) {
+        const i = sim.ids.indexOf(node.id)
+        if (!node.cluster.isGone || node.isPaused || i < 0) continue
+        this.#leaving.delete(node)
+        sim.trace(`${node.id.slice(0, 4)} is gone`)
+        node.kill()
+        sim.schedule.after(this.#random.below(1_000), () => this.#restart(i))
+      }
+      this.#revive()
+    })
   }
 
   /** No more faults; what is broken is mended. */
@@ -56,6 +77,7 @@ export class Faults {
     sim.network.faults = {...sim.network.faults, loss: 0, duplicate: 0, slow: 0}
     sim.network.heal()
     for (const node of sim.running()) node.resume()
+    for (const node of this.#leaving) this.#stay(node)
     for (let i = 0; i < sim.options.nodes; i++) this.#restart(i)
   }
 
@@ -112,7 +134,7 @@ export class Faults {
     const sim = this.#sim
     const i = sim.ids.indexOf(node.id)
     if (i < 0 || !this.#canLose(node)) return false
-    if (isWiped && !this.#canWipe()) return false
+    if (isWiped && !this.#canWipe(node.id)) return false
     this.#killedAt = sim.schedule.now
     sim.trace(`fault: kill ${node.id.slice(0, 4)}${isWiped ? ' and wipe' : ''}`)
     node.kill()
@@ -151,11 +173,16 @@ export class Faults {
     return true
   }
 
-  /** A voter's disk may go if a majority keeps its own. */
-  #canWipe(): boolean {
-    return this.#sim
-      .running()
-      .some(({cluster}) => cluster.raft.role === 'leader' && cluster.raft.config.voters.length >= 3)
+  /** A disk may go if a majority of the voters (of the agreed config, and of one that is being agreed on) keep theirs. */
+  #canWipe(victim: string): boolean {
+    const {ids} = this.#sim
+    const leader = this.#sim.running().find(({cluster}) => cluster.raft.role === 'leader')
+    if (!leader) return false
+    const {config, committedConfig} = leader.cluster.raft
+    return [config, committedConfig].every(({voters}) => {
+      const keeping = voters.filter((id) => id !== victim && ids.includes(id))
+      return keeping.length * 2 > voters.length
+    })
   }
 
   #pause(node: SimNode, ms: number): boolean {
@@ -208,24 +235,20 @@ export class Faults {
     return true
   }
 
+  /** Some leave and come back as new processes, some stay after all. */
   #leave(node: SimNode): boolean {
     const sim = this.#sim
-    const i = sim.ids.indexOf(node.id)
-    if (i < 0 || sim.running().length < 3 || !node.cluster.isAdmitted) return false
+    if (sim.running().length < 3 || !node.cluster.isAdmitted || node.isPaused) return false
     sim.trace(`fault: ${node.id.slice(0, 4)} leaves`)
     node.cluster.leave()
-    const look = (): void => {
-      if (node.isDead || this.#isStopped) return node.cluster.stay()
-      if (!node.cluster.isGone) return sim.schedule.after(100, look)
-      sim.trace(`${node.id.slice(0, 4)} has left`)
-      sim.schedule.after(500, () => {
-        if (node.isDead) return
-        node.kill()
-        sim.schedule.after(this.#random.below(1_000), () => this.#restart(i))
-      })
-    }
-    look()
+    this.#leaving.add(node)
+    if (this.#random.below(4) === 0) sim.schedule.after(this.#random.below(1_000), () => this.#stay(node))
     return true
+  }
+
+  #stay(node: SimNode): void {
+    this.#leaving.delete(node)
+    if (!node.isDead) node.cluster.stay()
   }
 
   /** An operator moves some of the workload's buckets. */

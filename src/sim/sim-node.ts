@@ -68,6 +68,8 @@ export class SimNode implements Endpoint, Host, ClusterHost {
   #deferred: (() => void)[] = []
   #isWorkPlanned = false
   #sessions = 0
+  /** Inputs it has had: between two of them nothing about it changes. */
+  turns = 0
 
   constructor(options: SimNodeOptions) {
     this.#o = options
@@ -294,6 +296,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
       this.#deferred.push(run)
       return
     }
+    this.turns++
     this.engine.setTime(this.#wall())
     run()
     if (!this.#isDead) this.cluster.flush(this.#clock())

@@ -4,6 +4,7 @@
  * checker at the end.
  */
 import {Prng} from '../base/prng.ts'
+import {BUCKET_COUNT} from '../constants.ts'
 import {checkRegisters} from '../checker/registers.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {Raft} from '../core/consensus/raft.ts'
@@ -24,6 +25,8 @@ export interface SimulationOptions {
   readonly nodes: number
   readonly replicas: number
   readonly keys?: number
+  /** How many buckets have a master beside those of the keys; 16,384 is a whole cluster. */
+  readonly buckets?: number
   readonly clients?: number
   /** Ms between the operations of one client. */
   readonly pace?: number
@@ -133,7 +136,7 @@ export class Simulation {
     })
     this.nodes.set(i, node)
     this.trace(`${id.slice(0, 4)} starts as ${node.incarnation}`)
-    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas)
+    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas, this.#bucketsInPlay())
     else node.cluster.join()
   }
 
@@ -166,6 +169,14 @@ export class Simulation {
     return `${(i + 10).toString(16).padStart(2, '0')}${digits}`.padEnd(40, '0')
   }
 
+  /** Those of the workload and some others: a seed with all 16,384 would spend its time on moving empty ones. */
+  #bucketsInPlay(): number[] {
+    const {buckets = 100} = this.options
+    const inPlay = new Set(this.workload.buckets)
+    for (let i = 0; i < buckets; i++) inPlay.add(Math.floor((i * BUCKET_COUNT) / buckets))
+    return [...inPlay].sort((a, b) => a - b)
+  }
+
   #advance(ms: number): void {
     this.schedule.run(this.schedule.now + ms, () => {
       this.invariants.check()
@@ -178,9 +189,28 @@ export class Simulation {
     const until = this.schedule.now + HEAL_MS
     while (this.violations.length === 0 && this.#unhealed() !== null && this.schedule.now < until) this.#advance(250)
     const unhealed = this.#unhealed()
-    if (unhealed !== null && this.violations.length === 0)
+    if (unhealed !== null && this.violations.length === 0) {
       this.violated(`not healed ${HEAL_MS} ms after the faults: ${unhealed}`)
+      this.#describe()
+    }
     this.trace('healed')
+  }
+
+  /** Into the trace: where everybody stands, for whoever looks for the cause. */
+  #describe(): void {
+    for (const {id, incarnation, cluster, isPaused} of this.running()) {
+      const {raft, map, selfSlot, isAdmitted, isGone, appliedIndex, hasLease} = cluster
+      const {role, term, leader, commitIndex, lastIndex, config} = raft
+      const facts = {incarnation, role, term, leader, commitIndex, lastIndex, appliedIndex, config, selfSlot}
+      this.trace(`${id.slice(0, 4)} ${JSON.stringify({...facts, isAdmitted, isGone, hasLease, isPaused})}`)
+      this.trace(`  revision ${map.revision}, members ${JSON.stringify(map.members)}`)
+    }
+    const map = this.newestMap()
+    for (const bucket of map ? this.workload.buckets : []) {
+      const line = {epoch: map!.epoch[bucket], copies: map!.copies(bucket), syncing: map!.syncing[bucket]}
+      const roles = this.running().map(({id, cluster}) => `${id.slice(0, 4)} ${cluster.roles.role[bucket]}`)
+      this.trace(`bucket ${bucket} ${JSON.stringify({...line, target: map!.target[bucket], roles})}`)
+    }
   }
 
   /** What is not as it should be, or null. */

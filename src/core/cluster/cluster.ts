@@ -49,6 +49,7 @@ import {Replica} from '../replication/replica.ts'
 import {ReplicaSets} from '../replication/replica-sets.ts'
 import type {Roles} from '../replication/roles.ts'
 import {ROLE_DOWN, ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from '../replication/roles.ts'
+import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
 import {parseEntry} from './map-entry.ts'
@@ -111,6 +112,8 @@ export class Cluster {
   readonly #host: ClusterHost
   /** By node id, then incarnation: one connected, and the one of the map. */
   readonly #links = new Map<string, Map<string, Link>>()
+  /** All of them; null when one came or went. */
+  #linkList: readonly Link[] | null = null
   readonly #bySlot: (Link | null)[] = []
   #now: number
   #selfSlot = NO_NODE
@@ -203,9 +206,10 @@ export class Cluster {
     return this.#now < this.gate.leaseUntil
   }
 
-  /** Begins a cluster of one; all buckets are here, as they are. Only with `Raft.bootstrap` as the state. */
-  found(clusterId: string, replicas: number): void {
-    this.#genesis = {type: 'genesis', clusterId, replicas, member: this.self}
+  /** Begins a cluster of one; all buckets (or only `buckets`) are here, as they are. Only with `Raft.bootstrap` as the state. */
+  found(clusterId: string, replicas: number, buckets: readonly number[] | null = null): void {
+    const some = buckets === null ? {} : {buckets: formatBuckets(buckets)}
+    this.#genesis = {type: 'genesis', clusterId, replicas, member: this.self, ...some}
     this.#claimAtGenesis = true
     this.tick(this.#now)
   }
@@ -312,8 +316,10 @@ export class Cluster {
     this.#askedAt = this.#now
     if (this.raft.role === 'leader') return this.#renewOwn(this.#now)
     const {leader} = this.raft
-    const {incarnation} = this.self
-    if (leader !== null) this.#sendJson(this.#connected(leader), MESSAGE_LEASE, {sentAt: this.#now, incarnation})
+    const request = {sentAt: this.#now, incarnation: this.self.incarnation}
+    if (leader !== null) return this.#sendJson(this.#connected(leader), MESSAGE_LEASE, request)
+    // Whoever leads answers. One that was removed while it was cut off hears of no leader any more, and only so of its removal.
+    for (const link of this.#allLinks()) this.#sendJson(link, MESSAGE_LEASE, request)
   }
 
   /** The leader grants to itself, too, by the same rules. */
@@ -339,8 +345,9 @@ export class Cluster {
     const grant = parseJson(body)
     if (!grant) return
     const {sentAt, durationMs, index, problem} = grant
-    if (problem === 'removed' && this.#wasAdmitted && this.isAdmitted) return this.#begone()
     if (typeof sentAt !== 'number' || typeof durationMs !== 'number' || typeof index !== 'number') return
+    // One who leads no more, or does not know all yet, may not have heard that we joined.
+    if (problem === 'removed' && this.isAdmitted && index >= this.#appliedIndex) return this.#begone()
     if (durationMs > 0) this.#takeLease(sentAt + durationMs * (1 - CLOCK_DRIFT), index)
   }
 
@@ -452,6 +459,7 @@ export class Cluster {
     if (this.isAdmitted && !this.#wasAdmitted) {
       this.#wasAdmitted = true
       this.#isJoining = false
+      this.#askedAt = Number.NEGATIVE_INFINITY
       this.#host.event('admitted', {slot: this.#selfSlot})
     }
     if (this.#wasAdmitted && own === null) this.#begone()
@@ -473,6 +481,7 @@ export class Cluster {
         if (link.isConnected || this.map.member(id)?.incarnation === incarnation) continue
         link.close()
         links.delete(incarnation)
+        this.#linkList = null
       }
       if (links.size === 0) this.#links.delete(id)
     }
@@ -505,11 +514,12 @@ export class Cluster {
   /** Masters went down or came back without a change of their buckets. */
   #refreshDown(): void {
     const {map, roles} = this
+    const roleOf = Uint8Array.from({length: NO_NODE + 1}, (_, slot) => this.#foreignRole(slot))
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
       const role = roles.role[bucket]!
-      if (role === ROLE_FOREIGN || (role === ROLE_DOWN && map.master[bucket] !== this.#selfSlot)) {
-        roles.set(bucket, this.#foreignRole(map.master[bucket]!), this.#now)
-      }
+      const master = map.master[bucket]!
+      const isForeign = role === ROLE_FOREIGN || (role === ROLE_DOWN && master !== this.#selfSlot)
+      if (isForeign && role !== roleOf[master]) roles.set(bucket, roleOf[master]!, this.#now)
     }
   }
 
@@ -536,6 +546,7 @@ export class Cluster {
     if (!link) {
       link = this.#newLink(id, incarnation)
       links.set(incarnation, link)
+      this.#linkList = null
     }
     return link
   }
@@ -562,8 +573,8 @@ export class Cluster {
     return null
   }
 
-  *#allLinks(): Iterable<Link> {
-    for (const links of this.#links.values()) yield* links.values()
+  #allLinks(): readonly Link[] {
+    return (this.#linkList ??= [...this.#links.values()].flatMap((links) => [...links.values()]))
   }
 
   #loose(link: Link, type: number, body: Buffer): void {

@@ -4,7 +4,7 @@
  * (who was heard of when, which leases run) begins anew with each leader, who therefore waits one full lease before it takes
  * anything away (rule R7).
  */
-import {CLOCK_DRIFT, LEASE_MS, PLAN_BUCKETS_MAX, VOTERS_MAX} from '../../constants.ts'
+import {CLOCK_DRIFT, HEARTBEAT_MS, LEASE_MS, PLAN_BUCKETS_MAX, VOTERS_MAX} from '../../constants.ts'
 import {plan} from './planner.ts'
 import type {ClusterMap, Member, MemberInfo} from './cluster-map.ts'
 import type {MapEntry} from './map-entry.ts'
@@ -15,6 +15,11 @@ import type {RaftConfig} from '../consensus/types.ts'
 const PLAN_RETRY_MS = 1_000
 /** A node id that answers under its old incarnation for so long after another asked to be let in is running twice. */
 const TWICE_MS = LEASE_MS * 2
+
+/** Who was not heard of for so long is declared down. */
+const DOWN_MS = LEASE_MS * (1 + CLOCK_DRIFT)
+/** Who was not heard of for so long may be dead, too. */
+const SUSPECT_MS = HEARTBEAT_MS * 3
 
 export interface Grant {
   /** 0 = none. */
@@ -107,25 +112,39 @@ export class Leader {
   tick(now: number): void {
     if (!this.#hasCaughtUp) return
     for (const member of this.#c.map().members) if (member) this.#watch(member, now)
+    this.#declareDown(now)
     this.#chooseVoters(now)
     this.#plan(now)
   }
 
   /** Voters as they should be: a config that is one step from the present one, or null. */
-  nextConfig(): RaftConfig | null {
-    const {raft} = this.#c
+  nextConfig(now: number): RaftConfig | null {
+    const {voters, learners} = this.#c.raft.config
     const wanted = this.#wantedVoters()
-    const {voters, learners} = raft.config
-    const members = this.#c.map().members.filter((member) => member !== null)
     const added = wanted.find((id) => !voters.includes(id))
-    const removed = voters.find((id) => !wanted.includes(id))
-    let next = [...voters]
-    if (added !== undefined) next.push(added)
-    else if (removed !== undefined) next = next.filter((id) => id !== removed)
+    const next = added !== undefined ? [...voters, added] : this.#withoutOne(voters, wanted)
+    const members = this.#c.map().members.filter((member) => member !== null)
     const rest = members.map(({id}) => id).filter((id) => !next.includes(id))
-    const isSame =
-      next.length === voters.length && added === undefined && removed === undefined && sameIds(rest, learners)
-    return isSame ? null : {voters: next, learners: rest}
+    if (sameIds(next, voters) && sameIds(rest, learners)) return null
+    return this.#canAgree(next, now) ? {voters: next, learners: rest} : null
+  }
+
+  /** Those who are down go first: without them the others can agree on the rest. */
+  #withoutOne(voters: readonly string[], wanted: readonly string[]): string[] {
+    const surplus = voters.filter((id) => !wanted.includes(id))
+    const isUp = (id: string): boolean => this.#c.map().member(id)?.isDown === false
+    const removed = surplus.find((id) => !isUp(id)) ?? surplus[0]
+    return voters.filter((id) => id !== removed)
+  }
+
+  /** True if a majority of these voters was just heard of. A config counts once it is in the log: one that cannot agree is the end. */
+  #canAgree(voters: readonly string[], now: number): boolean {
+    const {selfId} = this.#c
+    const heard = voters.filter((id) => {
+      const member = this.#c.map().member(id)
+      return id === selfId || (member !== null && this.#silence(member, now) <= SUSPECT_MS)
+    })
+    return heard.length * 2 > voters.length
   }
 
   #watch(member: Member, now: number): void {
@@ -134,11 +153,31 @@ export class Leader {
       if (member.isDown) this.#c.propose({type: 'up', node: id, incarnation})
       return
     }
-    const isSilent = now - (this.#heardAt.get(id) ?? this.#since) > LEASE_MS * (1 + CLOCK_DRIFT)
-    if (member.isDown && !isSilent && this.#heardAt.has(id)) this.#c.propose({type: 'up', node: id, incarnation})
-    if (!member.isDown && isSilent && this.isReady(now) && !this.#mayHoldLease(id, now)) {
-      this.#c.propose({type: 'down', node: id, incarnation})
-    }
+    if (member.isDown && this.#silence(member, now) <= DOWN_MS && this.#heardAt.has(id))
+      this.#c.propose({type: 'up', node: id, incarnation})
+  }
+
+  /**
+   * Who is silent is down when its last lease has run out. All of them in one entry, and not while it is unclear of others: with one after the
+   * other, the first's buckets would be left to the second alone, which may be dead, while the first comes back with all it had.
+   */
+  #declareDown(now: number): void {
+    if (!this.isReady(now)) return
+    const members = this.#c.map().members.filter((member) => member !== null)
+    const up = members.filter(({id, isDown}) => !isDown && id !== this.#c.selfId)
+    const silent = up.filter((member) => this.#silence(member, now) > DOWN_MS)
+    const [first, ...rest] = silent.filter(({id}) => !this.#mayHoldLease(id, now))
+    if (!first) return
+    const isOverdue = this.#silence(first, now) > DOWN_MS + LEASE_MS
+    const isUnclear = up.some((member) => !silent.includes(member) && this.#silence(member, now) > SUSPECT_MS)
+    if (isUnclear && !isOverdue) return
+    const also = rest.map(({id: node, incarnation}) => ({node, incarnation}))
+    const {id: node, incarnation} = first
+    this.#c.propose({type: 'down', node, incarnation, ...(also.length > 0 ? {also} : {})})
+  }
+
+  #silence({id}: Member, now: number): number {
+    return now - (this.#heardAt.get(id) ?? this.#since)
   }
 
   #mayHoldLease(id: string, now: number): boolean {
@@ -147,7 +186,7 @@ export class Leader {
 
   #chooseVoters(now: number): void {
     const {raft, selfId} = this.#c
-    const next = this.nextConfig()
+    const next = this.nextConfig(now)
     if (next === null) return
     if (next.voters.includes(selfId)) raft.changeConfig(next, now)
     else this.#handOn(next.voters, now)
@@ -160,17 +199,25 @@ export class Leader {
     if (heir !== undefined) raft.transfer(heir, now)
   }
 
-  /** An odd number, those that live and stay before the others, present voters before new ones. */
+  /**
+   * An odd number of those that live and stay, present voters before new ones. If they are even, a present voter that is down makes them odd: it may
+   * come back. Who is down never becomes a voter: with it the others might not have a majority any more.
+   */
   #wantedVoters(): string[] {
     const {voters} = this.#c.raft.config
     const members = this.#c.map().members.filter((member) => member !== null)
-    const staying = members.filter(({isLeaving}) => !isLeaving)
-    const pool = staying.length > 0 ? staying : members
-    const rank = (member: Member): number => (member.isDown ? 2 : 0) + (voters.includes(member.id) ? 0 : 1)
+    const live = members.filter(({isDown}) => !isDown)
+    const staying = live.filter(({isLeaving}) => !isLeaving)
+    const pool = staying.length > 0 ? staying : live
+    const rank = ({id}: Member): number => (voters.includes(id) ? 0 : 1)
     const ranked = [...pool].sort((a, b) => rank(a) - rank(b) || a.slot - b.slot)
-    // Two voters would survive no crash at all, one survives that of the other.
-    const odd = ranked.length % 2 === 0 ? ranked.length - 1 : ranked.length
-    return ranked.slice(0, Math.min(VOTERS_MAX, odd)).map(({id}) => id)
+    const spare = members.find(({id, isDown, isLeaving}) => isDown && !isLeaving && voters.includes(id))
+    if (ranked.length % 2 === 0) {
+      // Two voters would survive no crash at all, one survives that of the other.
+      if (spare) ranked.push(spare)
+      else ranked.pop()
+    }
+    return ranked.slice(0, VOTERS_MAX).map(({id}) => id)
   }
 
   #plan(now: number): void {
@@ -185,8 +232,9 @@ export class Leader {
       return
     }
     for (const entry of entries) {
-      if (entry.type === 'removed' && entry.node === this.#c.selfId) {
-        this.#handOn(raft.config.voters, now)
+      if (entry.type === 'removed' && raft.config.voters.includes(entry.node)) {
+        // It votes until another does: its vote may be needed for that.
+        if (entry.node === this.#c.selfId) this.#handOn(raft.config.voters, now)
         continue
       }
       this.#c.propose(entry)

@@ -18,9 +18,23 @@ interface FromMaster {
 }
 
 export type MapEntry =
-  | {readonly type: 'genesis'; readonly clusterId: string; readonly replicas: number; readonly member: MemberInfo}
+  | {
+      readonly type: 'genesis'
+      readonly clusterId: string
+      readonly replicas: number
+      readonly member: MemberInfo
+      /** Only these have a master; the others are lost from the start. The simulator's: a cluster with few buckets costs little. */
+      readonly buckets?: string
+    }
   | {readonly type: 'joined'; readonly member: MemberInfo}
-  | {readonly type: 'down' | 'up'; readonly node: string; readonly incarnation: string}
+  | {
+      readonly type: 'down'
+      readonly node: string
+      readonly incarnation: string
+      /** Who is silent as well: down in the same step, so that none of them inherits from another. */
+      readonly also?: readonly {readonly node: string; readonly incarnation: string}[]
+    }
+  | {readonly type: 'up'; readonly node: string; readonly incarnation: string}
   | {readonly type: 'leaving'; readonly node: string; readonly incarnation: string; readonly isLeaving: boolean}
   | {readonly type: 'removed'; readonly node: string}
   | {
@@ -67,6 +81,15 @@ function isMember(value: unknown): boolean {
   )
 }
 
+function isProcesses(value: unknown): boolean {
+  if (!Array.isArray(value)) return false
+  return value.every((process: unknown) => {
+    if (typeof process !== 'object' || process === null) return false
+    const {node, incarnation} = process as Fields
+    return isId(node) && isIncarnation(incarnation)
+  })
+}
+
 function isGroups(value: unknown): boolean {
   if (!Array.isArray(value)) return false
   return value.every((group: unknown) => {
@@ -82,9 +105,14 @@ const FROM = {from: isId, incarnation: isIncarnation, groups: isGroups}
 
 /** What each type must have. Total: a new type does not compile until it is here. */
 const SHAPES: Readonly<Record<MapEntry['type'], Readonly<Record<string, (value: unknown) => boolean>>>> = {
-  genesis: {clusterId: isId, replicas: isCount, member: isMember},
+  genesis: {
+    clusterId: isId,
+    replicas: isCount,
+    member: isMember,
+    buckets: (value) => value === undefined || isBuckets(value),
+  },
   joined: {member: isMember},
-  down: NODE_INCARNATION,
+  down: {...NODE_INCARNATION, also: (value) => value === undefined || isProcesses(value)},
   up: NODE_INCARNATION,
   leaving: {...NODE_INCARNATION, isLeaving: isBoolean},
   removed: {node: isId},

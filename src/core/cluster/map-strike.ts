@@ -11,6 +11,7 @@ import {COPIES_MAX, NO_NODE} from './map-layout.ts'
 import type {ClusterMap} from './cluster-map.ts'
 
 export function strike(map: ClusterMap, slot: number, isGone: boolean): void {
+  if (!isAnywhere(map, slot)) return
   const masters = countMasters(map)
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
     const wasSyncing = map.syncing[bucket] === slot
@@ -20,6 +21,11 @@ export function strike(map: ClusterMap, slot: number, isGone: boolean): void {
     const isCopy = map.isInSync(bucket, slot) && strikeCopy(map, bucket, slot, isGone, masters)
     if (isCopy || wasSyncing || wasTarget) map.touch(bucket)
   }
+}
+
+/** False for most who are struck again because another came back: then nothing need be counted. */
+function isAnywhere({inSync, syncing, target}: ClusterMap, slot: number): boolean {
+  return inSync.includes(slot) || syncing.includes(slot) || target.includes(slot)
 }
 
 /** True if the bucket's line changed. */

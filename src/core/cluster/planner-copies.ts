@@ -134,19 +134,23 @@ export function fillUp(survey: Survey, orders: Orders, isUrgent: boolean): void 
 
 /** Moves copies from nodes that have too many to those that have too few; first those of which the giver is not the master. */
 export function balanceCopies(survey: Survey, orders: Orders): void {
+  const {surplus, room, nodes} = survey
   for (const isMaster of [false, true]) {
     let last = NO_NODE
     for (let i = 0; i < BUCKET_COUNT; i++) {
-      if (Survey.isRunStart(i)) last = NO_NODE
+      if (Survey.isRunStart(i)) {
+        last = NO_NODE
+        if (!nodes.some((node) => surplus[node]! < 0 && room[node]! > 0)) return
+      }
       const bucket = Survey.bucketAt(i)
       if (orders.has(bucket) || !survey.isSettled(bucket)) continue
       const from = giver(survey, bucket, isMaster)
       if (from === NO_NODE) continue
       const {slot} = receiver(survey, bucket, last)
-      if (slot === NO_NODE || survey.surplus[slot]! >= 0) continue
+      if (slot === NO_NODE || surplus[slot]! >= 0) continue
       orders.add('assign', slot, bucket)
       survey.addCopy(slot)
-      survey.surplus[from]!--
+      surplus[from]!--
       last = slot
     }
   }

@@ -51,7 +51,7 @@ export class Survey {
       this.usable[slot] = 1
       this.nodes.push(slot)
     }
-    this.wanted = Math.min(map.replicas + 1, this.nodes.length)
+    this.wanted = map.wantedCopies()
     this.room.fill(moving)
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) if (map.master[bucket] !== NO_NODE) this.#count(bucket)
   }

@@ -65,7 +65,8 @@ export class Link {
   #pendingTicket = NO_TICKET
   #parts: Buffer[] = []
   #owesAck = false
-  #sentAt = 0
+  /** Since when the first unacknowledged packet has had its chance: new packets behind it do not give it another. */
+  #triedAt = 0
   #progressAt = 0
   unackedBytes = 0
   isConnected = false
@@ -149,7 +150,7 @@ export class Link {
   }
 
   tick(now: number): void {
-    if (this.isConnected && this.#sent.length > 0 && now - this.#sentAt >= LINK_RESEND_MS) this.#resend(now)
+    if (this.isConnected && this.#sent.length > 0 && now - this.#triedAt >= LINK_RESEND_MS) this.#resend(now)
   }
 
   /** After a break: a new session begins; nobody may count on anything sent before. */
@@ -214,6 +215,7 @@ export class Link {
     if (ack <= this.#ackedSeq || ack > this.#outSeq || packet.readDoubleLE(36) > this.#inSeq) return
     this.#ackedSeq = ack
     this.#progressAt = now
+    this.#triedAt = now
     let count = 0
     while (count < this.#sent.length && this.#sent[count]!.seq <= ack)
       this.unackedBytes -= this.#sent[count++]!.packet.length
@@ -230,7 +232,10 @@ export class Link {
     this.#pending = []
     this.#pendingBytes = 0
     this.#pendingTicket = NO_TICKET
-    if (this.#sent.length === 0) this.#progressAt = now
+    if (this.#sent.length === 0) {
+      this.#progressAt = now
+      this.#triedAt = now
+    }
     for (let at = 0; at < total; at += LINK_PACKET_BYTES_MAX) {
       const end = Math.min(total, at + LINK_PACKET_BYTES_MAX)
       const packet = Buffer.allocUnsafe(LINK_HEAD_BYTES + end - at)
@@ -241,7 +246,6 @@ export class Link {
       this.unackedBytes += packet.length
       if (this.isConnected) this.#host.sendPacket(packet)
     }
-    this.#sentAt = now
     this.#owesAck = false
     if (this.unackedBytes > LINK_BUFFER_BYTES_MAX) this.#break()
   }
@@ -260,7 +264,7 @@ export class Link {
   }
 
   #resend(now: number): void {
-    this.#sentAt = now
+    this.#triedAt = now
     for (const {seq, packet} of this.#sent) {
       // A copy: the connection may still be writing the first one. What it acknowledges is what we know now.
       const copy = Buffer.from(packet)

@@ -19,6 +19,7 @@ import {
   HANDOFF_SERVING_MS,
   HANDOFF_TIMEOUT_MS,
   LEASE_MS,
+  PROPOSAL_RETRY_MS,
 } from '../../constants.ts'
 import {COPIES_MAX, NO_NODE} from '../cluster/cluster-map.ts'
 import {MESSAGE_AGREE, MESSAGE_SERVING, REFUSED_GAP, encodeEpochs, encodePositions} from '../peer/message.ts'
@@ -35,6 +36,7 @@ import type {BucketEpoch, Position, Verdict} from '../peer/message.ts'
 import type {Gate} from './gate.ts'
 import type {Replica} from './replica.ts'
 import type {ReplicaSets} from './replica-sets.ts'
+import type {Wish} from './proposals.ts'
 import type {Roles} from './roles.ts'
 
 /** What this node shares with its master half. */
@@ -88,6 +90,8 @@ export class Master {
   #notices = new Map<number, BucketEpoch[]>()
   /** The last one who was master before us. */
   readonly #previous = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
+  /** When each late peer was last given up on. */
+  readonly #gaveUpAt = new Map<number, number>()
   handoffs = 0
   /** Planted bugs. */
   skipsAgreement = false
@@ -119,11 +123,19 @@ export class Master {
   reignOver(bucket: number, kind: MapEntry['type'] | 'snapshot'): void {
     const map = this.#c.map()
     const epoch = map.epoch[bucket]!
-    this.proposals.settle(bucket)
+    this.proposals.settle(bucket, (kind, slot) => this.reign[bucket] === epoch && this.#isOpen(kind, bucket, slot))
     if (this.reign[bucket] !== epoch) this.#become(bucket, epoch)
     else this.#follow(bucket, kind)
     if (map.target[bucket] === NO_NODE) this.#targeted.delete(bucket)
     else this.#targeted.add(bucket)
+  }
+
+  /** True if the map's line does not show yet what was proposed. */
+  #isOpen(kind: Wish, bucket: number, slot: number): boolean {
+    const map = this.#c.map()
+    if (kind === 'in-sync') return map.syncing[bucket] === slot && this.#adding[bucket] === slot
+    if (kind === 'out-of-sync') return map.isInSync(bucket, slot)
+    return map.target[bucket] === slot
   }
 
   /** The map's line names another, or a peer has told us of a newer epoch. */
@@ -137,7 +149,7 @@ export class Master {
     this.#agreements.delete(bucket)
     this.#targeted.delete(bucket)
     this.copier.cancel(bucket)
-    this.proposals.settle(bucket)
+    this.proposals.settle(bucket, () => false)
     sets.release(bucket)
     if (this.#handing.delete(bucket) && isHandedOver) {
       this.handoffs++
@@ -216,10 +228,11 @@ export class Master {
     for (const member of map.members) {
       if (!member || member.slot === this.#c.selfSlot()) continue
       const link = this.#c.linkOf(member.slot)
-      if (link?.isBroken && this.isFreeOf(member.slot)) {
+      if (!link) continue
+      if (link.isBroken && this.isFreeOf(member.slot)) {
         link.restart()
         this.copier.restart(member.slot)
-      } else if (link && link.lateness(now) > ACK_TIMEOUT_MS) this.#giveUpOn(member.slot)
+      } else if (link.isBroken || link.lateness(now) > ACK_TIMEOUT_MS) this.#giveUpOn(member.slot)
     }
   }
 
@@ -358,6 +371,10 @@ export class Master {
 
   #giveUpOn(slot: number): void {
     const map = this.#c.map()
+    const now = this.#c.now()
+    // What is wanted stays wanted: only buckets that came since are new.
+    if (now - (this.#gaveUpAt.get(slot) ?? Number.NEGATIVE_INFINITY) < PROPOSAL_RETRY_MS) return
+    this.#gaveUpAt.set(slot, now)
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
       if (this.reign[bucket] === 0 || !map.isInSync(bucket, slot)) continue
       this.proposals.want('out-of-sync', bucket, slot)

@@ -46,10 +46,12 @@ export class Proposals {
     return this.#wanted.get(`${kind} ${slot}`)?.buckets.has(bucket) ?? false
   }
 
-  /** The bucket's line changed: what was wanted of it must be wanted anew. */
-  settle(bucket: number): void {
-    for (const [key, {buckets}] of this.#wanted) {
-      if (buckets.delete(bucket) && buckets.size === 0) this.#wanted.delete(key)
+  /** The bucket's line changed: forgets what came true or became pointless. */
+  settle(bucket: number, isOpen: (kind: Wish, slot: number) => boolean): void {
+    for (const [key, {kind, slot, buckets}] of this.#wanted) {
+      if (!buckets.has(bucket) || isOpen(kind, slot)) continue
+      buckets.delete(bucket)
+      if (buckets.size === 0) this.#wanted.delete(key)
     }
   }
 
