@@ -163,7 +163,8 @@ describe('the view of any map', () => {
         }
         const view = new ClusterView(map)
         let next = 0
-        for (const {first, last, master, replicas} of view.ranges) {
+        for (const {first, last, group} of view.ranges) {
+          const {master, replicas} = group
           expect(first).toBe(next)
           next = last + 1
           for (const bucket of [first, last]) {
