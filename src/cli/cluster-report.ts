@@ -43,10 +43,12 @@ export function summaryLines(state: ClusterState, problems: readonly Problem[], 
   return facts.map(([name, value]) => `${style.dim(name.padEnd(9))}  ${value}`).join('\n')
 }
 
-function copiesText({replicas, underReplicated}: ClusterState): string {
-  const copies = replicas === 0 ? '1 copy' : `${replicas + 1} copies`
+function copiesText({replicas, wantedCopies, underReplicated}: ClusterState): string {
+  const wished = replicas + 1
+  const copies = wantedCopies === 1 ? '1 copy' : `${wantedCopies} copies`
   const few = countOf(underReplicated)
-  return few === 0 ? `${copies} of each` : `${formatCount(few)} with fewer than ${copies}`
+  if (few > 0) return `${formatCount(few)} with fewer than ${copies}`
+  return wantedCopies < wished ? `${copies} of each where ${wished} are wished for` : `${copies} of each`
 }
 
 /** What the map says is on its way. */

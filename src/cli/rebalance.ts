@@ -39,9 +39,19 @@ export async function rebalance(options: RebalanceOptions): Promise<RebalanceRes
       await link.change({type: 'rebalance'})
       return undefined
     }
-    const isOver = !state.isBalancing && state.moves.length === 0
-    return isOver || !isWaiting ? {revisions: state.revision - first.revision, state} : undefined
+    const result = {revisions: state.revision - first.revision, state}
+    if (!isWaiting) return result
+    if (state.isBalancing || state.moves.length > 0) return undefined
+    if (await hasNothingToDo(link)) return result
+    // The map changed for another reason, and what we asked for was lost.
+    await link.change({type: 'rebalance'})
+    return undefined
   })
+}
+
+async function hasNothingToDo(link: ClusterLink): Promise<boolean> {
+  const {plan} = await link.state({withPlan: true})
+  return !plan || plan.moves.length === 0
 }
 
 /** Errors: E_USAGE. */

@@ -18,7 +18,7 @@ export function removalText(member: MemberState): string {
     )
   }
   const {masters} = member
-  if (masters === 0) return `${name} is forgotten; nothing is lost.`
+  if (masters === 0) return `Nothing is lost when ${name} is forgotten.`
   const what = masters === 1 ? '1 bucket' : `${formatCount(masters)} buckets`
   return `${name} has the only copy of ${what}: if it is forgotten, their data is lost for good.`
 }

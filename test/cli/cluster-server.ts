@@ -24,15 +24,16 @@ export interface ClusterServer {
 
 export async function startClusterServer(): Promise<ClusterServer> {
   const clients = new Map<Socket, Client>()
-  let fake: ClusterServer | undefined
+  const fakes: ClusterServer[] = []
   const server = await startScriptedServer((request, socket) => {
+    const [fake] = fakes
     if (!fake) return undefined
     const client = clients.get(socket) ?? fake.stage.stage.connect()
     clients.set(socket, client)
     return answer(fake, client, request)
   })
   const {port} = server.address
-  fake = {
+  const fake: ClusterServer = {
     stage: new ClusterStage({port}),
     server,
     address: `127.0.0.1:${port}`,
@@ -41,6 +42,7 @@ export async function startClusterServer(): Promise<ClusterServer> {
     changesLost: 0,
     changes: [],
   }
+  fakes.push(fake)
   return fake
 }
 

@@ -9,7 +9,8 @@ import {removeNode} from '../../src/cli/remove-node.ts'
 import {memberInfo, idOf, SELF_ID} from '../core/server-cluster-support.ts'
 import {freePort} from '../support/ports.ts'
 import {startClusterServer, type ClusterServer} from './cluster-server.ts'
-import {kv} from './kv-command.ts'
+import {waitFor} from '../support/wait.ts'
+import {kv, shell, startKv} from './kv-command.ts'
 
 let fake: ClusterServer
 let link: ClusterLink
@@ -257,8 +258,6 @@ describe('moving buckets', () => {
 
 describe('rebalance and remove', () => {
   test('rebalance asks until it has begun, and waits until it is over', async () => {
-    fake.stage.join(1)
-    settle()
     fake.changesLost = 1
     let looks = 0
     fake.onLook = () => {
@@ -274,6 +273,20 @@ describe('rebalance and remove', () => {
     expect(fake.changes).toEqual([{type: 'rebalance'}, {type: 'rebalance'}])
     expect(looks).toBe(3)
     expect(result.revisions).toBe(2)
+  })
+
+  test('rebalance is not fooled by another change of the map when its own was lost', async () => {
+    fake.stage.join(1)
+    settle()
+    fake.changesLost = 1
+    const abort = new AbortController()
+    fake.onLook = () => {
+      if (fake.changes.length === 1) fake.stage.apply({type: 'replicas', count: 0})
+      if (fake.changes.length === 2) abort.abort()
+    }
+    const options = {link, timeoutMs: 5_000, signal: abort.signal, isWaiting: true, onProgress: () => undefined}
+    await expect(rebalance(options)).rejects.toMatchObject({code: 'E_INTERRUPTED'})
+    expect(fake.changes).toEqual([{type: 'rebalance'}, {type: 'rebalance'}])
   })
 
   test('a node is removed when the map says so', async () => {
@@ -336,6 +349,32 @@ describe('as typed', () => {
     const accepted = await run('buckets', 'accept-loss', '0-99', '--yes', '--json')
     expect(JSON.parse(accepted.stdout)).toEqual({accepted: 5, buckets: '5-9', to: idOf(2)})
     expect(fake.stage.json('CLUSTER', 'STATE')).toMatchObject({lost: ''})
+  })
+
+  test('kv node remove asks a person at a terminal, and takes only yes', async () => {
+    fake.stage.join(1)
+    down(1)
+    const typed = (answer: string): ReturnType<typeof shell> =>
+      shell(`(sleep 1; echo ${answer}) | script -qec "./bin/kv node remove 10.0.0.1:7000" /dev/null`, {
+        KV_NODE: fake.address,
+      })
+    expect((await typed('y')).stdout).toContain('Nothing was done.')
+    expect(fake.changes).toEqual([])
+    const {stdout} = await typed('yes')
+    expect(stdout).toContain('Nothing is lost when 10.0.0.1:7000 (00000000) is forgotten. Type yes to do it: ')
+    expect(fake.changes).toEqual([{type: 'removed', node: idOf(1)}])
+  })
+
+  test('Ctrl-C during kv buckets move: exit 130, and how to go on', async () => {
+    fake.stage.join(1)
+    fake.isMoving = false
+    const child = startKv(['buckets', 'move', '0-9', '--to', '10.0.0.1:7000'], {env: {KV_NODE: fake.address}})
+    await waitFor('the move is ordered', () => fake.changes.length >= 2)
+    child.process.kill('SIGINT')
+    expect(await child.exited).toBe(130)
+    expect(child.stderr()).toContain(
+      'Stopped: 0 of 10 buckets have moved. Those under way will still arrive. Run the same',
+    )
   })
 
   test('kv buckets list, move and rebalance --dry-run', async () => {

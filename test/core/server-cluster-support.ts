@@ -145,3 +145,30 @@ export class ClusterStage implements ClusterHost {
   event(): void {}
   moved(): void {}
 }
+
+/** Of three: 1 is master of 0-49 and replica of 50-99, 2 is replica of 100-199, all else is here alone. */
+export function trio(): ClusterStage {
+  const stage = new ClusterStage()
+  stage.join(1, 2)
+  stage.copy(1, '0-99')
+  stage.copy(2, '100-199')
+  stage.move(1, '0-49')
+  return stage
+}
+
+/** The `name:value` lines of a reply. */
+export function fields(reply: Plain): Record<string, string> {
+  const lines = String(reply).trim().split('\r\n')
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+}
+
+export const nodeLines = (stage: ClusterStage): string[] => String(stage.call('CLUSTER', 'NODES')).trimEnd().split('\n')
+
+/** What a member would report as master of buckets. */
+export function masterOf(
+  n: number,
+  buckets: string,
+  epoch: number,
+): {from: string; incarnation: string; groups: {epoch: number; buckets: string}[]} {
+  return {from: idOf(n), incarnation: memberInfo(n).incarnation, groups: [{epoch, buckets}]}
+}

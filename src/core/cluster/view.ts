@@ -7,20 +7,30 @@
  *
  * A node without a cluster is shown as what it is: a cluster of one.
  */
+import {assert} from '../../base/assert.ts'
 import {BUCKET_COUNT} from '../../constants.ts'
 import {ClusterMap} from './cluster-map.ts'
 import {COPIES_MAX, NO_NODE} from './map-layout.ts'
 import type {Engine} from '../engine.ts'
 import type {Member, MemberInfo} from './cluster-map.ts'
 
-/** Neighbouring buckets with the same master and the same replicas. */
-export interface BucketRange {
-  readonly first: number
-  readonly last: number
+/** All buckets with the same master and the same replicas, wherever they are. */
+export interface CopyGroup {
+  /** Place in `ClusterView.groups`. */
+  readonly index: number
   /** A slot; NO_NODE = lost. */
   readonly master: number
   /** Slots of the other in-sync copies, ascending. */
   readonly replicas: readonly number[]
+  /** Buckets. */
+  count: number
+}
+
+/** Neighbouring buckets of one group. */
+export interface BucketRange {
+  readonly first: number
+  readonly last: number
+  readonly group: CopyGroup
 }
 
 /** All ranges with the same master and the same replicas; none for a node that has no bucket. */
@@ -41,6 +51,7 @@ export class ClusterView {
   readonly revision: number
   readonly members: readonly Member[]
   readonly ranges: readonly BucketRange[]
+  readonly groups: readonly CopyGroup[]
   /** By slot: buckets of which it is master, of which it has a copy in sync, and its newest epoch. */
   readonly masters = new Uint32Array(SLOTS)
   readonly copies = new Uint32Array(SLOTS)
@@ -58,9 +69,9 @@ export class ClusterView {
     this.revision = map.revision
     this.members = map.members.filter((member) => member !== null)
     this.ranges = rangesOf(map)
+    this.groups = groupsOf(this.ranges)
     let okCount = 0
-    for (const {first, last, master, replicas} of this.ranges) {
-      const count = last - first + 1
+    for (const {master, replicas, count} of this.groups) {
       if (master === NO_NODE) continue
       if (this.isLive(master)) okCount += count
       this.masters[master]! += count
@@ -121,15 +132,32 @@ export class ClusterView {
   }
 }
 
+/** With a hundred nodes there are thousands of ranges and few groups: what can be done for a group is not done for a range. */
 function rangesOf(map: ClusterMap): BucketRange[] {
   const ranges: BucketRange[] = []
   if (map.revision === 0) return ranges
+  const groups = new Map<number, CopyGroup>()
   for (let first = 0, next = 1; first < BUCKET_COUNT; first = next++) {
     while (next < BUCKET_COUNT && isSameLine(map, first, next)) next++
-    const master = map.master[first]!
-    ranges.push({first, last: next - 1, master, replicas: map.copies(first).filter((slot) => slot !== master)})
+    const key = lineKey(map, first)
+    let group = groups.get(key)
+    if (!group) {
+      const master = map.master[first]!
+      const replicas = map.copies(first).filter((slot) => slot !== master)
+      group = {index: groups.size, master, replicas, count: 0}
+      groups.set(key, group)
+    }
+    group.count += next - first
+    ranges.push({first, last: next - 1, group})
   }
   return ranges
+}
+
+/** In the order of their first bucket. */
+function groupsOf(ranges: readonly BucketRange[]): CopyGroup[] {
+  const groups: CopyGroup[] = []
+  for (const {group} of ranges) groups[group.index] = group
+  return groups
 }
 
 /** The master comes first among the copies, so these say it all. */
@@ -138,16 +166,19 @@ function isSameLine({inSync}: ClusterMap, a: number, b: number): boolean {
   return true
 }
 
+/** The copies as one number: six bytes are fewer than 2^53. */
+function lineKey({inSync}: ClusterMap, bucket: number): number {
+  let key = 0
+  for (let i = 0; i < COPIES_MAX; i++) key = key * SLOTS + inSync[bucket * COPIES_MAX + i]!
+  return key
+}
+assert(COPIES_MAX <= 6, 'the copies of a bucket are told apart by one number')
+
 function shardsOf(view: ClusterView): Shard[] {
-  const groups = new Map<string, BucketRange[]>()
-  for (const range of view.ranges) {
-    if (range.master === NO_NODE) continue
-    const key = `${range.master},${range.replicas.join(',')}`
-    const group = groups.get(key)
-    if (group) group.push(range)
-    else groups.set(key, [range])
-  }
-  const shards = [...groups.values()].map((ranges) => shardOfRanges(view.map, ranges))
+  const ranges: BucketRange[][] = view.groups.map(() => [])
+  for (const range of view.ranges) ranges[range.group.index]!.push(range)
+  const held = view.groups.filter(({master}) => master !== NO_NODE)
+  const shards = held.map((group) => shardOfGroup(view.map, group, ranges[group.index]!))
   for (const member of view.members) {
     if (view.copies[member.slot] !== 0) continue
     shards.push({id: member.id, master: member, replicas: [], ranges: [], count: 0})
@@ -155,11 +186,10 @@ function shardsOf(view: ClusterView): Shard[] {
   return shards
 }
 
-function shardOfRanges(map: ClusterMap, ranges: readonly BucketRange[]): Shard {
-  const {master, replicas} = ranges[0]!
-  const nodes = [master, ...replicas].map((slot) => map.members[slot]!)
-  const count = ranges.reduce((sum, {first, last}) => sum + last - first + 1, 0)
-  return {id: shardId(nodes.map(({id}) => id)), master: nodes[0]!, replicas: nodes.slice(1), ranges, count}
+function shardOfGroup({members}: ClusterMap, group: CopyGroup, ranges: readonly BucketRange[]): Shard {
+  const nodes = [group.master, ...group.replicas].map((slot) => members[slot]!)
+  const id = shardId(nodes.map((node) => node.id))
+  return {id, master: nodes[0]!, replicas: nodes.slice(1), ranges, count: group.count}
 }
 
 /** The master's id for a shard without replicas; else their ids mixed, each turned by its place, so that every node finds the same one. */

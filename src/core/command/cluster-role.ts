@@ -85,7 +85,7 @@ export function replicasOfEach(c: Context): number {
   const view = viewOf(c.engine)
   const slot = view.map.member(c.engine.nodeId)?.slot ?? NO_NODE
   let fewest = Number.POSITIVE_INFINITY
-  for (const {master, replicas} of view.ranges) if (master === slot) fewest = Math.min(fewest, replicas.length)
+  for (const {master, replicas} of view.groups) if (master === slot) fewest = Math.min(fewest, replicas.length)
   return Number.isFinite(fewest) ? fewest : 0
 }
 

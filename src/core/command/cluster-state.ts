@@ -72,7 +72,7 @@ function stateJson(engine: Engine): object {
       requests: engine.parking.waitingCount,
     },
     // First, last, master's slot (-1: lost), slots of the replicas.
-    ranges: view.ranges.map(({first, last, master, replicas}) => [
+    ranges: view.ranges.map(({first, last, group: {master, replicas}}) => [
       ...[first, last, master === NO_NODE ? -1 : master],
       replicas,
     ]),

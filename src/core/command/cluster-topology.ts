@@ -26,14 +26,6 @@ function replyOnce(c: Context, view: ClusterView, name: string, write: (out: Rep
   c.out.raw(reply)
 }
 
-/** Bytes that are part of a reply many times. */
-function piece(proto: 2 | 3, write: (out: ReplyWriter) => void): Buffer {
-  const out = new ReplyWriter()
-  out.proto = proto
-  write(out)
-  return Buffer.from(out.take())
-}
-
 function writeFields(out: ReplyWriter, fields: readonly Field[]): void {
   out.map(fields.length)
   for (const [name, value] of fields) {
@@ -50,26 +42,32 @@ export function slots(c: Context): void {
 
 /** Only what a client can use: ranges whose master lives, and replicas that do. */
 function writeSlots(out: ReplyWriter, view: ClusterView): void {
-  const nodes: Buffer[] = []
-  for (const {id, host, port, slot} of view.members) {
-    nodes[slot] = piece(out.proto, (node) => {
-      node.array(4)
-      node.bulkString(host)
-      node.integer(port)
-      node.bulkString(id)
-      node.map(0)
-    })
-  }
-  const ranges = view.ranges.filter(({master}) => view.isLive(master))
+  // The nodes of a group are the same bytes in each of its ranges.
+  const parts = new ReplyWriter()
+  parts.proto = out.proto
+  const nodes = view.groups.map(({master, replicas}) => {
+    const from = parts.pos
+    const slots = [master, ...replicas].filter((slot) => view.isLive(slot))
+    for (const slot of slots) writeSlotsNode(parts, view.map.members[slot]!)
+    return {count: slots.length, from, length: parts.pos - from}
+  })
+  const ranges = view.ranges.filter(({group}) => view.isLive(group.master))
   out.array(ranges.length)
-  for (const {first, last, master, replicas} of ranges) {
-    const live = replicas.filter((slot) => view.isLive(slot))
-    out.array(3 + live.length)
+  for (const {first, last, group} of ranges) {
+    const {count, from, length} = nodes[group.index]!
+    out.array(2 + count)
     out.integer(first)
     out.integer(last)
-    out.raw(nodes[master]!)
-    for (const slot of live) out.raw(nodes[slot]!)
+    out.rawRange(parts.buf, from, length)
   }
+}
+
+function writeSlotsNode(out: ReplyWriter, {id, host, port}: Member): void {
+  out.array(4)
+  out.bulkString(host)
+  out.integer(port)
+  out.bulkString(id)
+  out.map(0)
 }
 
 export function shards(c: Context): void {
@@ -147,8 +145,8 @@ function nodeLine(c: Context, view: ClusterView, member: Member): string {
 /** Ranges of a master, whoever its replicas are. */
 function slotRanges(view: ClusterView, slot: number): string[] {
   const merged: {first: number; last: number}[] = []
-  for (const {first, last, master} of view.ranges) {
-    if (master !== slot) continue
+  for (const {first, last, group} of view.ranges) {
+    if (group.master !== slot) continue
     const before = merged[merged.length - 1]
     if (before?.last === first - 1) before.last = last
     else merged.push({first, last})
@@ -160,7 +158,7 @@ export function info(c: Context): void {
   const view = viewOf(c.engine)
   const {cluster} = c.engine
   const {okCount, members, epochs, masters} = view
-  const lost = view.ranges.reduce((sum, {first, last, master}) => sum + (master === NO_NODE ? last - first + 1 : 0), 0)
+  const lost = view.groups.find(({master}) => master === NO_NODE)?.count ?? 0
   // Without a lease it is cut off, and does not know what the others do.
   const isInTouch = cluster === null || cluster.isGone || (cluster.isAdmitted && cluster.hasLease)
   const self = view.map.member(c.engine.nodeId)
