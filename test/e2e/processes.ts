@@ -116,7 +116,7 @@ export class ProcessCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => (node.isRunning ? node.kill() : undefined)))
+    await Promise.all(this.nodes.filter(({isRunning}) => isRunning).map((node) => node.kill()))
   }
 }
 
