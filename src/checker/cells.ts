@@ -42,8 +42,8 @@ export function checkCells(history: readonly CellOperation[], budget = BUDGET): 
  */
 function prepare(operations: readonly CellOperation[]): SearchOperation[] {
   const seenAt = new Map<string | null, number>()
-  for (const {kind, value, end} of operations) {
-    if (kind === 'read') seenAt.set(value, Math.min(end, seenAt.get(value) ?? Infinity))
+  for (const {kind, value, end, hasFailed} of operations) {
+    if (kind === 'read' && !hasFailed) seenAt.set(value, Math.min(end, seenAt.get(value) ?? Infinity))
   }
   return operations
     .filter(({hasFailed, kind, end}) => !hasFailed && !(kind === 'read' && end === Infinity))

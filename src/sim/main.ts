@@ -5,7 +5,7 @@
 import {fork} from 'node:child_process'
 import {fileURLToPath} from 'node:url'
 import {parseArgs} from 'node:util'
-import {Simulation} from './simulation.ts'
+import {runSeed} from './simulation.ts'
 import type {SimulationResult} from './simulation.ts'
 
 const {values} = parseArgs({
@@ -36,13 +36,12 @@ interface Totals {
 const totals: Totals = {runs: 0, operations: 0, events: 0, lost: 0, found: 0, faults: {}}
 const began = performance.now()
 
-export function runSeed(seed: number, trace?: (line: string) => void): SimulationResult {
-  const nodes = values.nodes === undefined ? 3 + (seed % 5) : Number(values.nodes)
-  const replicas = seed % 3 === 0 ? 2 : 1
-  const plants = new Set(values.plant === undefined ? [] : [values.plant])
+function runOne(seed: number, trace?: (line: string) => void): SimulationResult {
+  const nodes = values.nodes === undefined ? {} : {nodes: Number(values.nodes)}
+  const plants = values.plant === undefined ? {} : {plants: new Set([values.plant])}
   const faults = values.faults === undefined ? {} : {faults: values.faults.split(',')}
   const tracing = trace ? {trace} : {}
-  return new Simulation({seed, seconds: Number(values.seconds), nodes, replicas, plants, ...faults, ...tracing}).run()
+  return runSeed(seed, {seconds: Number(values.seconds), ...nodes, ...plants, ...faults, ...tracing})
 }
 
 function add(result: SimulationResult): void {
@@ -81,7 +80,7 @@ const last = values.hours === undefined ? first + Number(values.seeds) - 1 : Inf
 const workers = Number(values.workers)
 
 if (process.send) {
-  process.on('message', (seed: number) => process.send!(runSeed(seed)))
+  process.on('message', (seed: number) => process.send!(runOne(seed)))
 } else if (workers > 1) {
   let next = first
   let running = workers
@@ -102,6 +101,6 @@ if (process.send) {
   }
 } else {
   for (let seed = first; seed <= last && !isOver(); seed++)
-    add(runSeed(seed, values.trace ? (line) => console.log(line) : undefined))
+    add(runOne(seed, values.trace ? (line) => console.log(line) : undefined))
   finish()
 }

@@ -9,6 +9,8 @@ import type {SimNode} from './sim-node.ts'
 const TIMEOUT_MS = 3_000
 const REDIRECTS_MAX = 6
 const NETWORK_MS = 0.2
+/** One time in so many. */
+const ASKS_ANYBODY = 10
 
 export type Outcome = 'ok' | 'failed' | 'unknown'
 export type Reply = string | number | null | Error | readonly Reply[]
@@ -44,7 +46,9 @@ export class SimClient {
   #try(key: string, requests: readonly Buffer[], redirects: number, finish: Finish): void {
     const nodes = this.#nodes()
     const known = nodes.find((node) => node.cluster.self.port === this.#routes.get(key))
-    const node = known ?? nodes[this.#random.below(nodes.length)]
+    // Now and then it asks anybody, as after a restart.
+    const isLost = known === undefined || this.#random.below(ASKS_ANYBODY) === 0
+    const node = isLost ? nodes[this.#random.below(nodes.length)] : known
     if (!node) return finish('failed', [])
     this.#schedule.after(this.#delay(), () => {
       // Nothing listens there.

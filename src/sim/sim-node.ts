@@ -74,7 +74,12 @@ export class SimNode implements Endpoint, Host, ClusterHost {
   readonly #held = new Map<Session, Held>()
   #isDead = false
   #isPaused = false
-  #pausesMidTurn = false
+  #stallsNext = false
+  #isStalled = false
+  /** What is left of the turn in which the process was stopped. */
+  #restOfTurn: (() => void)[] = []
+  /** The process' clock at the beginning of the turn. */
+  #turnAt = 0
   #deferred: (() => void)[] = []
   #isWorkPlanned = false
   #sessions = 0
@@ -120,6 +125,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
   kill(): void {
     this.#isDead = true
     this.#deferred = []
+    this.#restOfTurn = []
     this.#o.network.remove(this)
     this.#o.disk.crash(this.id)
     for (const {answer} of this.#pending.values()) answer(null)
@@ -134,12 +140,14 @@ export class SimNode implements Endpoint, Host, ClusterHost {
 
   /** Stops in the middle of the next turn that answers a client. */
   pauseMidTurn(): void {
-    this.#pausesMidTurn = true
+    this.#stallsNext = true
   }
 
   resume(): void {
     this.#isPaused = false
-    this.#pausesMidTurn = false
+    this.#stallsNext = false
+    this.#isStalled = false
+    for (const run of this.#restOfTurn.splice(0)) if (!this.#isDead && !this.#isPaused) this.#go(run)
     for (const run of this.#deferred.splice(0)) this.#enter(run)
   }
 
@@ -147,13 +155,12 @@ export class SimNode implements Endpoint, Host, ClusterHost {
 
   /** A client's requests; the answer, to all of them together, may come much later. */
   request(requests: readonly Buffer[], answer: Answer): void {
-    this.#enter(
-      () => {
-        const session = new Session(++this.#sessions, 'client', 'here', this.#wall(), true)
-        this.#execute(session, {requests: requests.map(decode), replies: [], answer})
-      },
-      () => answer(null),
-    )
+    const run = (): void => {
+      const session = new Session(++this.#sessions, 'client', 'here', this.#wall(), true)
+      this.#execute(session, {requests: requests.map(decode), replies: [], answer})
+    }
+    if (this.#isStalled) this.#restOfTurn.push(run)
+    else this.#enter(run, () => answer(null))
   }
 
   #execute(session: Session, pending: Pending): void {
@@ -175,21 +182,24 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     replies.push(Buffer.from(this.#out.buf.subarray(0, this.#out.pos)))
   }
 
-  /** A process can be stopped between executing a command and looking at its lease: see `pauseMidTurn`. */
+  /**
+   * A process can be stopped in the middle of a turn: after a command was executed, before the look at the lease. What came meanwhile is read
+   * and executed in the rest of that turn.
+   */
   #answer(session: Session, {replies, answer}: Pending): void {
     const bytes = Buffer.concat(replies)
-    const executedAt = this.#clock()
     const seal = (): void => {
-      const now = this.#o.plants.has('lease-before-read') ? executedAt : this.#clock()
+      const now = this.#o.plants.has('lease-before-read') ? this.#turnAt : this.#clock()
       const barrier = this.cluster.gate.seal(session, now)
       if (barrier) this.#held.set(session, {barrier, bytes, answer})
       else answer(bytes)
     }
-    if (!this.#pausesMidTurn) return seal()
-    this.#pausesMidTurn = false
-    this.#held.set(session, {barrier: null, bytes, answer})
+    if (!this.#stallsNext) return seal()
+    this.#stallsNext = false
+    this.#isStalled = true
     this.#isPaused = true
-    this.#deferred.push(() => {
+    this.#held.set(session, {barrier: null, bytes, answer})
+    this.#restOfTurn.push(() => {
       if (this.#held.delete(session)) seal()
     })
   }
@@ -331,6 +341,11 @@ export class SimNode implements Endpoint, Host, ClusterHost {
       this.#deferred.push(run)
       return
     }
+    this.#turnAt = this.#clock()
+    this.#go(run)
+  }
+
+  #go(run: () => void): void {
     this.turns++
     this.engine.setTime(this.#wall())
     run()

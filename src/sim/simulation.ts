@@ -254,3 +254,9 @@ export class Simulation {
     if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
   }
 }
+
+/** A whole run in which the seed decides what `options` does not: 3 to 7 nodes, and one or two replicas of each bucket. */
+export function runSeed(seed: number, options: Partial<SimulationOptions> & {seconds: number}): SimulationResult {
+  const drawn = {seed, nodes: 3 + (seed % 5), replicas: seed % 3 === 0 ? 2 : 1}
+  return new Simulation({...drawn, ...options}).run()
+}

@@ -58,7 +58,7 @@ export class Workload {
   readonly faults: string[] = []
   readonly #schedule: Schedule
   readonly #random: Prng
-  readonly #client: SimClient
+  readonly #makeClient: () => SimClient
   #stamp = 0
   #value = 0
   #isStopped = false
@@ -68,7 +68,8 @@ export class Workload {
   constructor(schedule: Schedule, random: Prng, nodes: () => readonly SimNode[], registers: number, pace: number) {
     this.#schedule = schedule
     this.#random = random
-    this.#client = new SimClient(schedule, random, nodes)
+    // Each knows for itself where keys are: some still ask the old master while others are at the new one.
+    this.#makeClient = () => new SimClient(schedule, random, nodes)
     this.pace = pace
     this.keys = KINDS.flatMap((kind) =>
       Array.from({length: kind === 'register' ? registers : KEYS[kind]}, (_, i) => ({kind, key: `${kind}:${i}`})),
@@ -78,7 +79,7 @@ export class Workload {
   }
 
   start(clients: number): void {
-    for (let i = 0; i < clients; i++) this.#next()
+    for (let i = 0; i < clients; i++) this.#next(this.#makeClient())
   }
 
   stop(): void {
@@ -89,8 +90,9 @@ export class Workload {
   readAll(done: (unread: readonly string[]) => void): void {
     const unread: string[] = []
     let left = this.keys.length
+    const client = this.#makeClient()
     for (const {kind, key} of this.keys) {
-      this.#read(kind, key, (isOk) => {
+      this.#read(client, kind, key, (isOk) => {
         if (!isOk) unread.push(key)
         if (--left === 0) done(unread)
       })
@@ -107,32 +109,33 @@ export class Workload {
     return [...this.faults, ...registers, ...cells, ...checkCounters(this.counters)]
   }
 
-  #next(): void {
+  #next(client: SimClient): void {
     if (this.#isStopped) return
     this.#schedule.after(this.pace * (0.2 + 1.6 * this.#unit()), () => {
       if (this.#isStopped) return
       const {kind, key} = this.keys[this.#random.below(this.keys.length)]!
-      if (this.#random.below(2) === 0) this.#read(kind, key, () => this.#next())
-      else this.#write(kind, key, () => this.#next())
+      if (this.#random.below(2) === 0) this.#read(client, kind, key, () => this.#next(client))
+      else this.#write(client, kind, key, () => this.#next(client))
     })
   }
 
-  #read(kind: Kind, key: string, then: Then): void {
+  #read(client: SimClient, kind: Kind, key: string, then: Then): void {
     switch (kind) {
       case 'register':
-        return this.#readRegister(key, then)
+        return this.#readRegister(client, key, then)
       case 'field':
-        return this.#readFields(key, then)
+        return this.#readFields(client, key, then)
       case 'cell':
-        return this.#run(kind, key, [['GET', key]], then, (span, [value]) => {
+        return this.#run(client, kind, key, [['GET', key]], then, (span, [value]) => {
           this.cells.push({key, kind: 'read', value: asText(value), ...span})
         })
       case 'counter':
-        return this.#run(kind, key, [['GET', key]], then, (span, [value]) => {
+        return this.#run(client, kind, key, [['GET', key]], then, (span, [value]) => {
           if (span.end !== Infinity) this.counters.push({key, kind: 'read', result: Number(value ?? 0), ...span})
         })
       case 'pair':
         return this.#transact(
+          client,
           key,
           [
             ['GET', `{${key}}a`],
@@ -143,28 +146,29 @@ export class Workload {
     }
   }
 
-  #write(kind: Kind, key: string, then: Then): void {
+  #write(client: SimClient, kind: Kind, key: string, then: Then): void {
     const value = `v${++this.#value}`
     switch (kind) {
       case 'register':
-        return this.#run(kind, key, [['SET', key, value]], then, (span) => {
+        return this.#run(client, kind, key, [['SET', key, value]], then, (span) => {
           this.registers.push({key, kind: 'write', value, ...span})
         })
       case 'field': {
         const field = FIELDS[this.#random.below(FIELDS.length)]!
-        return this.#run(kind, key, [['HSET', key, field, value]], then, (span) => {
+        return this.#run(client, kind, key, [['HSET', key, field, value]], then, (span) => {
           this.registers.push({key: `${key}.${field}`, kind: 'write', value, ...span})
         })
       }
       case 'cell':
-        return this.#writeCell(key, value, then)
+        return this.#writeCell(client, key, value, then)
       case 'counter':
-        return this.#run(kind, key, [['INCR', key]], then, (span, [result]) => {
+        return this.#run(client, kind, key, [['INCR', key]], then, (span, [result]) => {
           this.counters.push({key, kind: 'increment', result: typeof result === 'number' ? result : null, ...span})
         })
       case 'pair': {
         const amount = String(1 + this.#random.below(100))
         return this.#transact(
+          client,
           key,
           [
             ['DECRBY', `{${key}}a`, amount],
@@ -176,18 +180,18 @@ export class Workload {
     }
   }
 
-  #readRegister(key: string, then: Then): void {
-    this.#run('register', key, [['GET', key]], then, (span, [value]) => {
+  #readRegister(client: SimClient, key: string, then: Then): void {
+    this.#run(client, 'register', key, [['GET', key]], then, (span, [value]) => {
       if (span.end !== Infinity && !span.hasFailed) this.#sawRegister(key, asText(value), span)
     })
   }
 
   /** One field, or all of them: each is a read of a register. */
-  #readFields(key: string, then: Then): void {
+  #readFields(client: SimClient, key: string, then: Then): void {
     const field = FIELDS[this.#random.below(FIELDS.length)]!
     const isWhole = this.#random.below(2) === 0
     const request = isWhole ? ['HGETALL', key] : ['HGET', key, field]
-    this.#run('field', key, [request], then, (span, [reply]) => {
+    this.#run(client, 'field', key, [request], then, (span, [reply]) => {
       if (span.end === Infinity || span.hasFailed) return
       if (!isWhole) return this.#sawRegister(`${key}.${field}`, asText(reply), span)
       const pairs = (reply ?? []) as readonly string[]
@@ -202,10 +206,10 @@ export class Workload {
     this.registers.push({key, kind: 'read', value, ...span})
   }
 
-  #writeCell(key: string, value: string, then: Then): void {
+  #writeCell(client: SimClient, key: string, value: string, then: Then): void {
     const choice = this.#random.below(3)
     if (choice === 0) {
-      return this.#run('cell', key, [['DEL', key]], then, (span) => {
+      return this.#run(client, 'cell', key, [['DEL', key]], then, (span) => {
         this.cells.push({key, kind: 'delete', value: null, ...span})
       })
     }
@@ -214,7 +218,7 @@ export class Workload {
     const request = isMortal ? ['SET', key, value, 'PX', String(ttl)] : ['SET', key, value]
     let dueFrom = 0
     if (isMortal) this.#schedule.after(ttl - TTL_SLACK_MS, () => (dueFrom = ++this.#stamp))
-    this.#run('cell', key, [request], then, (span) => {
+    this.#run(client, 'cell', key, [request], then, (span) => {
       this.cells.push({key, kind: 'write', value, ...span})
       if (!isMortal || span.hasFailed) return
       const expire = (end: number): void => {
@@ -227,9 +231,9 @@ export class Workload {
     })
   }
 
-  #transact(key: string, commands: readonly (readonly string[])[], then: Then): void {
+  #transact(client: SimClient, key: string, commands: readonly (readonly string[])[], then: Then): void {
     const requests = [['MULTI'], ...commands, ['EXEC']]
-    this.#run('pair', key, requests, then, (span, replies) => {
+    this.#run(client, 'pair', key, requests, then, (span, replies) => {
       const results = replies.at(-1)
       if (span.end === Infinity || span.hasFailed || !Array.isArray(results)) return
       const [a, b] = results.map(Number) as [number, number]
@@ -239,6 +243,7 @@ export class Workload {
 
   /** Sends the requests; `record` writes down what came of it. */
   #run(
+    client: SimClient,
     kind: Kind,
     key: string,
     requests: readonly (readonly string[])[],
@@ -246,7 +251,7 @@ export class Workload {
     record: (span: Span, replies: readonly Reply[]) => void,
   ): void {
     const start = ++this.#stamp
-    this.#client.send(key, requests, (outcome: Outcome, replies) => {
+    client.send(key, requests, (outcome: Outcome, replies) => {
       this.counts[outcome]++
       const isOk = outcome === 'ok'
       if (isOk) this.kindCounts[kind]++

@@ -15,9 +15,14 @@ import type {Effects} from '../effects.ts'
 import type {Session} from '../session.ts'
 import type {ReplicaSets} from './replica-sets.ts'
 
+/** In place of a bucket: all of them. */
+const ALL = -1
+
 export interface Barrier {
   readonly session: Session
   readonly buckets: readonly number[]
+  /** What its replies speak of, if there was no lease to look at them with; else empty. ALL: every bucket. */
+  readonly unproven: readonly number[]
   /** Highest ticket of those buckets when the replies were written. */
   readonly ticket: number
   isOpen: boolean
@@ -36,6 +41,7 @@ export class Gate {
   readonly #host: GateHost
   #barriers: Barrier[] = []
   #buckets: number[] = []
+  #touched: number[] = []
   #ticket = 0
   #isTouched = false
   /** Monotonic ms until which reads may be answered. */
@@ -61,6 +67,7 @@ export class Gate {
   /** The command that was just executed read or changed this bucket. */
   touch(bucket: number, isWrite: boolean): void {
     this.#isTouched = true
+    if (this.#touched[this.#touched.length - 1] !== bucket) this.#touched.push(bucket)
     const ticket = this.#effects.ticketOf[bucket]!
     if (ticket === 0 || this.isAckEarly || (this.isReadDirty && !isWrite)) return
     if (this.#sets.isClean(bucket, ticket)) return
@@ -71,6 +78,7 @@ export class Gate {
   /** The command read or changed all buckets. */
   touchAll(isWrite: boolean): void {
     this.#isTouched = true
+    this.#touched.push(ALL)
     const {ticketOf} = this.#effects
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) if (ticketOf[bucket] !== 0) this.touch(bucket, isWrite)
   }
@@ -84,9 +92,14 @@ export class Gate {
     this.#isTouched = false
     if (now >= this.leaseUntil && !this.isLeaseIgnored) this.renew(now)
     const hasLease = now < this.leaseUntil || this.isLeaseIgnored
-    if (this.#buckets.length === 0 && hasLease) return null
-    const barrier = {session, buckets: this.#buckets, ticket: this.#ticket, isOpen: false}
+    if (this.#buckets.length === 0 && hasLease) {
+      this.#touched.length = 0
+      return null
+    }
+    const unproven = hasLease ? [] : this.#touched
+    const barrier = {session, buckets: this.#buckets, unproven, ticket: this.#ticket, isOpen: false}
     this.#buckets = []
+    this.#touched = []
     this.#ticket = 0
     this.#barriers.push(barrier)
     return barrier
@@ -106,14 +119,27 @@ export class Gate {
     for (const session of opened) this.#host.release(session)
   }
 
-  /** Nobody knows what becomes of the changes of this bucket that are not acknowledged: cuts those off who wait for them. */
-  fail(bucket: number): void {
+  /**
+   * This node is not the bucket's master any more. Cuts those off who wait for changes of it that are not acknowledged, since nobody knows
+   * what becomes of them, and those who wait for a lease with what they read in it: the next lease, which comes with the news
+   * of the new master, does not make an old value true (the simulator's seed 302). `isClean`: all changes are acknowledged.
+   */
+  fail(bucket: number, isClean = false): void {
+    if (this.#barriers.length === 0) return
     const failed = new Set<Session>()
-    for (const {session, buckets} of this.#barriers) if (buckets.includes(bucket)) failed.add(session)
+    for (const {session, buckets, unproven} of this.#barriers) {
+      if ((!isClean && buckets.includes(bucket)) || unproven.includes(bucket) || unproven.includes(ALL))
+        failed.add(session)
+    }
     for (const session of failed) {
       this.forget(session)
       this.#host.abort(session)
     }
+  }
+
+  /** True while replies that were read without a lease wait for one. */
+  isUnproven(bucket: number): boolean {
+    return this.#barriers.some(({unproven}) => unproven.includes(bucket) || unproven.includes(ALL))
   }
 
   /** The session is gone. */

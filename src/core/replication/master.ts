@@ -143,7 +143,7 @@ export class Master {
   resign(bucket: number, isHandedOver: boolean): void {
     if (this.reign[bucket] === 0) return
     const {sets, gate, effects} = this.#c
-    if (!sets.isClean(bucket, effects.ticketOf[bucket]!)) gate.fail(bucket)
+    gate.fail(bucket, sets.isClean(bucket, effects.ticketOf[bucket]!))
     effects.ticketOf[bucket] = 0
     this.reign[bucket] = 0
     this.#adding[bucket] = NO_NODE
@@ -386,7 +386,7 @@ export class Master {
 
   #pumpHandoffs(now: number): void {
     const map = this.#c.map()
-    const {roles, sets, effects, parking} = this.#c
+    const {roles, sets, gate, effects, parking} = this.#c
     for (const bucket of this.#targeted) {
       if (this.#handing.size >= HANDOFF_BUCKETS_MAX) break
       const to = map.target[bucket]!
@@ -398,7 +398,10 @@ export class Master {
     }
     for (const [bucket, {to, since}] of this.#handing) {
       const isDrained =
-        sets.isClean(bucket, effects.ticketOf[bucket]!) && !parking.hasJob(bucket) && !sets.isLate(bucket)
+        sets.isClean(bucket, effects.ticketOf[bucket]!) &&
+        !parking.hasJob(bucket) &&
+        !sets.isLate(bucket) &&
+        !gate.isUnproven(bucket)
       if (now - since > HANDOFF_TIMEOUT_MS) this.proposals.want('untarget', bucket, to)
       else if (isDrained) this.proposals.want('move', bucket, to)
     }
