@@ -8,6 +8,8 @@ import {REPO_ROOT} from './support/kv.ts'
 const LINES_MAX = 400
 /** Longer files, each with the reason why it is one idea. */
 const LONG_FILES: Readonly<Record<string, string>> = {
+  'src/core/cluster/cluster-map.ts':
+    'every entry of the agreed log and its condition, beside the lines that they change',
   'src/core/cluster/cluster.ts':
     'joins Raft, map, links and both halves of replication: every input and what it leads to',
   'src/core/engine.ts': 'joins all parts of the engine: the only file that knows all',

@@ -103,9 +103,11 @@ function describe(event: StartedEvent, i: number, counts: ReadonlyMap<string, nu
 
 async function allEnded(started: readonly Started[], stop: () => void): Promise<number> {
   const codes = started.map(async ({child}) => {
-    const code = child.exitCode ?? ((await once(child, 'exit')) as (number | null)[])[0]
+    const isOver = child.exitCode !== null || child.signalCode !== null
+    if (!isOver) await once(child, 'exit')
     stop()
-    return typeof code === 'number' ? code : 1
+    // Our second signal may come when it listens to none any more.
+    return child.exitCode ?? (child.signalCode === 'SIGTERM' ? 0 : 1)
   })
   return Math.max(...(await Promise.all(codes)))
 }
@@ -189,7 +191,7 @@ function childError(error: {readonly code: string; readonly message: string; rea
 /** Three lines that show three ways in. `self` is how this reader starts kv. */
 export function demoLines(address: Address, self: string): readonly string[] {
   const {port} = address
-  const script = `r=new(require("ioredis").Cluster)([${port}]);r.incr("visits").then(console.log);r.quit()`
+  const script = `r=new(require("ioredis").Cluster)([${port}]);r.incr("visits").then(n=>{console.log(n);r.quit()})`
   return [
     `${self} exec -n ${formatAddress(address)} SET greeting "hello, world"`,
     `redis-cli -c -p ${port} GET greeting`,

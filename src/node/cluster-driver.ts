@@ -35,6 +35,10 @@ const JOIN_TIMEOUT_MS = 15_000
 /** How long a node that comes back holds up its start for its cluster; after that clients are told that the cluster is down. */
 const RETURN_TIMEOUT_MS = 3_000
 const INCARNATION_BYTES = 8
+const LEAVE_POLL_MS = 10
+/** A node that leaves, holds nothing and has not heard of a leader for so long need not wait to be struck from the map. */
+const LEADERLESS_MS = 2_000
+const LAST_LINGER_MS = 300
 
 export interface ClusterDriverOptions {
   readonly nodeId: string
@@ -149,9 +153,19 @@ export class ClusterDriver implements ClusterHost {
       !cluster.map.members.some((other) => other && other.id !== cluster.self.id && !other.isDown)
     if (!cluster.isAdmitted || isAlone()) return cluster.isGone
     cluster.leave()
-    while (!cluster.isGone && !isAlone() && !isHasty()) await sleep(START_POLL_MS * 5)
-    if (cluster.isGone) await this.#saveFacts(true)
-    return cluster.isGone
+    let leaderSeenAt = performance.now()
+    while (!cluster.isGone && !isAlone() && !isHasty()) {
+      const now = performance.now()
+      if (cluster.raft.leader !== null) leaderSeenAt = now
+      // Those who would strike it from the map may have left, too.
+      if (cluster.holdsNothing && now - leaderSeenAt > LEADERLESS_MS) break
+      await sleep(LEAVE_POLL_MS)
+    }
+    const hasLeft = cluster.isGone || (cluster.holdsNothing && !isHasty())
+    if (hasLeft) await this.#saveFacts(true)
+    // The last one stays a moment, so that the others learn that they are out.
+    else if (!isHasty()) await sleep(LAST_LINGER_MS)
+    return hasLeft
   }
 
   stay(): void {

@@ -25,9 +25,17 @@ export const FAULTS = [
   'slow',
   'leave',
   'move',
+  'join',
+  'stall',
+  'slow-disk',
 ] as const
 
-type Fault = (typeof FAULTS)[number]
+/** Only where it is asked for: the loss of all copies of a bucket, which must be told. */
+const EXTRA_FAULTS = ['lose'] as const
+
+type Fault = (typeof FAULTS)[number] | (typeof EXTRA_FAULTS)[number]
+/** Nodes that may join beside those of the beginning. */
+const JOINS_MAX = 2
 
 export class Faults {
   readonly counts: Record<string, number> = {}
@@ -44,7 +52,8 @@ export class Faults {
     this.#random = random
     this.#meanMs = 300 + random.below(3_000)
     const wanted = sim.options.faults
-    const all = FAULTS.filter((kind) => wanted === undefined || wanted.includes(kind))
+    const all: Fault[] = FAULTS.filter((kind) => wanted === undefined || wanted.includes(kind))
+    for (const kind of EXTRA_FAULTS) if (wanted?.includes(kind)) all.push(kind)
     // A few kinds a seed, so that some seeds see much of the same.
     this.#kinds = wanted === undefined ? all.filter(() => random.below(3) > 0) : all
   }
@@ -78,7 +87,8 @@ export class Faults {
     sim.network.heal()
     for (const node of sim.running()) node.resume()
     for (const node of this.#leaving) this.#stay(node)
-    for (let i = 0; i < sim.options.nodes; i++) this.#restart(i)
+    sim.disk.delay = 1
+    for (let i = 0; i < sim.ids.length; i++) this.#restart(i)
   }
 
   #plan(): void {
@@ -127,6 +137,14 @@ export class Faults {
         return this.#leave(node)
       case 'move':
         return this.#move()
+      case 'join':
+        return this.#join()
+      case 'stall':
+        return this.#stall(node)
+      case 'slow-disk':
+        return this.#slowDisk()
+      case 'lose':
+        return this.#lose()
     }
   }
 
@@ -177,7 +195,8 @@ export class Faults {
   #canWipe(victim: string): boolean {
     const {ids} = this.#sim
     const leader = this.#sim.running().find(({cluster}) => cluster.raft.role === 'leader')
-    if (!leader) return false
+    // While a node leaves, voters become fewer step by step, and each step needs those that are left.
+    if (!leader || leader.cluster.map.members.some((member) => member?.isLeaving)) return false
     const {config, committedConfig} = leader.cluster.raft
     return [config, committedConfig].every(({voters}) => {
       const keeping = voters.filter((id) => id !== victim && ids.includes(id))
@@ -249,6 +268,49 @@ export class Faults {
   #stay(node: SimNode): void {
     this.#leaving.delete(node)
     if (!node.isDead) node.cluster.stay()
+  }
+
+  /** A node more than at the beginning. */
+  #join(): boolean {
+    const sim = this.#sim
+    if (sim.ids.length >= sim.options.nodes + JOINS_MAX) return false
+    sim.begin(sim.ids.length, false)
+    return true
+  }
+
+  /** The process is stopped in the middle of a turn: after a command was executed, before its reply leaves. */
+  #stall(node: SimNode): boolean {
+    if (node.isPaused) return false
+    const sim = this.#sim
+    sim.trace(`fault: ${node.id.slice(0, 4)} stalls`)
+    node.pauseMidTurn()
+    sim.schedule.after(LEASE_MS * (0.5 + 2 * this.#unit()), () => node.resume())
+    return true
+  }
+
+  #slowDisk(): boolean {
+    const {disk, schedule} = this.#sim
+    disk.delay = 5 + this.#random.below(150)
+    schedule.after(500 + this.#random.below(3_000), () => (disk.delay = 1))
+    return true
+  }
+
+  /** All processes with a copy of one of the workload's buckets die in one moment. */
+  #lose(): boolean {
+    const sim = this.#sim
+    const map = sim.newestMap()
+    const bucket = sim.workload.buckets[this.#random.below(sim.workload.buckets.length)]!
+    const copies = map?.copies(bucket) ?? []
+    if (!map || copies.length === 0 || sim.running().length < sim.options.nodes) return false
+    for (const node of sim.running()) {
+      const slot = map.member(node.id)?.slot
+      if (slot === undefined || !copies.includes(slot)) continue
+      sim.trace(`fault: kill ${node.id.slice(0, 4)}, so that bucket ${bucket} is lost`)
+      node.kill()
+      const i = sim.ids.indexOf(node.id)
+      sim.schedule.after(300 + this.#random.below(1_000), () => this.#restart(i))
+    }
+    return true
   }
 
   /** An operator moves some of the workload's buckets. */

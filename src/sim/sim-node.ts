@@ -26,13 +26,16 @@ const WALL_MS = 1_800_000_000_000
 /** What a client is told: reply bytes, or null for a connection that was cut. */
 export type Answer = (reply: Buffer | null) => void
 
+/** Requests of one session in one go, and what was answered so far. */
 interface Pending {
-  readonly request: Request
+  readonly requests: Request[]
+  readonly replies: Buffer[]
   readonly answer: Answer
 }
 
 interface Held {
-  readonly barrier: Barrier
+  /** Null while the process is stopped before it looks at its lease. */
+  readonly barrier: Barrier | null
   readonly bytes: Buffer
   readonly answer: Answer
 }
@@ -54,6 +57,12 @@ export interface SimNodeOptions {
   readonly clockOffset: number
 }
 
+function decode(bytes: Buffer): Request {
+  const decoder = new RequestDecoder()
+  if (decoder.next(bytes, 0, bytes.length) !== COMPLETE) throw new Error('the workload writes whole requests')
+  return decoder.swap(new Request())
+}
+
 export class SimNode implements Endpoint, Host, ClusterHost {
   readonly id: string
   readonly incarnation: string
@@ -65,6 +74,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
   readonly #held = new Map<Session, Held>()
   #isDead = false
   #isPaused = false
+  #pausesMidTurn = false
   #deferred: (() => void)[] = []
   #isWorkPlanned = false
   #sessions = 0
@@ -122,42 +132,66 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     this.#isPaused = true
   }
 
+  /** Stops in the middle of the next turn that answers a client. */
+  pauseMidTurn(): void {
+    this.#pausesMidTurn = true
+  }
+
   resume(): void {
     this.#isPaused = false
+    this.#pausesMidTurn = false
     for (const run of this.#deferred.splice(0)) this.#enter(run)
   }
 
   // ---- clients
 
-  /** A client's request; the answer may come much later. */
-  request(bytes: Buffer, answer: Answer): void {
+  /** A client's requests; the answer, to all of them together, may come much later. */
+  request(requests: readonly Buffer[], answer: Answer): void {
     this.#enter(
       () => {
         const session = new Session(++this.#sessions, 'client', 'here', this.#wall(), true)
-        const decoder = new RequestDecoder()
-        if (decoder.next(bytes, 0, bytes.length) !== COMPLETE) throw new Error('the workload writes whole requests')
-        this.#execute(session, {request: decoder.swap(new Request()), answer})
+        this.#execute(session, {requests: requests.map(decode), replies: [], answer})
       },
       () => answer(null),
     )
   }
 
   #execute(session: Session, pending: Pending): void {
-    this.#out.clear()
-    this.engine.setTime(this.#wall())
-    const verdict = this.engine.execute(session, pending.request, this.#out)
-    if (verdict === PARKED || verdict === WAITING) {
-      this.#pending.set(session, pending)
-      return
+    for (let request = pending.requests[0]; request; request = pending.requests[0]) {
+      this.#out.clear()
+      this.engine.setTime(this.#wall())
+      const verdict = this.engine.execute(session, request, this.#out)
+      if (verdict === PARKED || verdict === WAITING) {
+        this.#pending.set(session, pending)
+        return
+      }
+      this.#answered(pending)
     }
-    this.#answer(session, pending.answer)
+    this.#answer(session, pending)
   }
 
-  #answer(session: Session, answer: Answer): void {
-    const bytes = Buffer.from(this.#out.buf.subarray(0, this.#out.pos))
-    const barrier = this.cluster.gate.seal(session, this.#clock())
-    if (barrier) this.#held.set(session, {barrier, bytes, answer})
-    else answer(bytes)
+  #answered({requests, replies}: Pending): void {
+    requests.shift()
+    replies.push(Buffer.from(this.#out.buf.subarray(0, this.#out.pos)))
+  }
+
+  /** A process can be stopped between executing a command and looking at its lease: see `pauseMidTurn`. */
+  #answer(session: Session, {replies, answer}: Pending): void {
+    const bytes = Buffer.concat(replies)
+    const executedAt = this.#clock()
+    const seal = (): void => {
+      const now = this.#o.plants.has('lease-before-read') ? executedAt : this.#clock()
+      const barrier = this.cluster.gate.seal(session, now)
+      if (barrier) this.#held.set(session, {barrier, bytes, answer})
+      else answer(bytes)
+    }
+    if (!this.#pausesMidTurn) return seal()
+    this.#pausesMidTurn = false
+    this.#held.set(session, {barrier: null, bytes, answer})
+    this.#isPaused = true
+    this.#deferred.push(() => {
+      if (this.#held.delete(session)) seal()
+    })
   }
 
   // ---- the engine's host
@@ -168,7 +202,8 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     this.#pending.delete(session)
     this.#out.clear()
     write(this.#out)
-    this.#answer(session, pending.answer)
+    this.#answered(pending)
+    this.#execute(session, pending)
   }
 
   completeWith(session: Session, pieces: readonly Buffer[]): void {
@@ -244,7 +279,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
 
   release(session: Session): void {
     const held = this.#held.get(session)
-    if (!held?.barrier.isOpen) return
+    if (!held?.barrier?.isOpen) return
     this.#held.delete(session)
     held.answer(held.bytes)
   }

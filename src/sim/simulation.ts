@@ -5,7 +5,6 @@
  */
 import {Prng} from '../base/prng.ts'
 import {BUCKET_COUNT} from '../constants.ts'
-import {checkRegisters} from '../checker/registers.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {Raft} from '../core/consensus/raft.ts'
 import {ROLE_SERVING} from '../core/replication/roles.ts'
@@ -243,16 +242,14 @@ export class Simulation {
       unread = keys
     })
     this.#advance(4_000)
-    const lost = this.invariants.lostBuckets > 0
+    const map = this.newestMap()
+    const lost = this.workload.buckets.some((bucket) => map?.master[bucket] === NO_NODE)
     if (unread === null) this.violated('the last reads were not answered')
     else if ((unread as readonly string[]).length > 0 && !lost) {
       this.violated(`keys cannot be read at the end: ${(unread as readonly string[]).join(' ')}`)
     }
     this.invariants.compareCopies()
-    for (const {key, reason, operations} of checkRegisters(this.workload.history)) {
-      const lines = operations.map(({kind, value, start, end}) => `${kind} ${value} [${start}, ${end}]`)
-      this.violated(`${key} is not linearizable: ${reason}: ${lines.join('; ')}`)
-    }
+    for (const fault of this.workload.check()) this.violated(fault)
     const {ok} = this.workload.counts
     if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
   }

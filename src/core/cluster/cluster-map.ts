@@ -68,6 +68,8 @@ export class ClusterMap {
   readonly inSync = new Uint8Array(BUCKET_COUNT * COPIES_MAX).fill(NO_NODE)
   readonly syncing = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
   readonly target = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
+  /** Planted bug `keep-seat`. */
+  keepsSeats = false
   #changed: number[] = []
 
   static fromSnapshot(text: string): ClusterMap {
@@ -231,7 +233,7 @@ export class ClusterMap {
 
   #joinedAgain(known: Member, member: MemberInfo): void {
     const {slot, isDown} = known
-    if (known.incarnation !== member.incarnation) {
+    if (known.incarnation !== member.incarnation && !this.keepsSeats) {
       // A new process: what the old one had in memory is gone.
       strike(this, slot, true)
       this.isBalancing = true

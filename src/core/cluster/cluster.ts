@@ -53,7 +53,7 @@ import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
 import {parseEntry} from './map-entry.ts'
-import {plantBugs} from './plants.ts'
+import {plantBugs, splitTransactions} from './plants.ts'
 import type {Engine} from '../engine.ts'
 import type {MapEntry} from './map-entry.ts'
 import type {Member, MemberInfo} from './cluster-map.ts'
@@ -128,6 +128,9 @@ export class Cluster {
   #refused = new Map<Link, Verdict[]>()
   #claimAtGenesis = false
   isGone = false
+  /** Planted bugs. */
+  keepsSeat = false
+  fillsLost = false
   /** Why the cluster does not let this node in, or ''. */
   joinProblem = ''
 
@@ -183,6 +186,7 @@ export class Cluster {
       },
     )
     plantBugs(plants, this)
+    if (plants.has('split-transaction')) splitTransactions(effects, () => this.flush(this.#now))
   }
 
   get selfSlot(): number {
@@ -200,6 +204,12 @@ export class Cluster {
   /** The agreed map has this incarnation in it. */
   get isAdmitted(): boolean {
     return this.#selfSlot !== NO_NODE
+  }
+
+  /** It has given everything away, as far as it knows: whether the rest of the cluster strikes it from the map costs nobody anything. */
+  get holdsNothing(): boolean {
+    const {inSync, syncing} = this.map
+    return !inSync.includes(this.#selfSlot) && !syncing.includes(this.#selfSlot)
   }
 
   get hasLease(): boolean {
@@ -279,10 +289,22 @@ export class Cluster {
     this.#askForLease()
     this.#askForMembership()
     this.leader?.tick(this.#now)
+    if (this.fillsLost) this.#fillLost()
     for (const link of this.#allLinks()) link.tick(this.#now)
     if (this.isAdmitted) this.master.tick(this.#now)
     for (const bucket of this.roles.parkedSince(this.#now - PARK_MS)) this.roles.set(bucket, ROLE_DOWN, this.#now)
     this.flush(this.#now)
+  }
+
+  /** Planted bug `lost-is-empty`. */
+  #fillLost(): void {
+    const lost: number[] = []
+    const {epoch, master} = this.map
+    // Those that had a master once: the simulator begins with most buckets lost.
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      if (master[bucket] === NO_NODE && epoch[bucket]! > 1) lost.push(bucket)
+    }
+    if (lost.length > 0) this.propose({type: 'accept-loss', node: this.self.id, buckets: formatBuckets(lost)})
   }
 
   /** Sends what the turn has brought. Called at the end of each turn of the loop. */
@@ -423,6 +445,7 @@ export class Cluster {
     if (this.leader) this.leader.appliedIndex = entry.index
     if (entry.kind === 'data') {
       const change = parseEntry(entry.data)
+      this.map.keepsSeats = this.keepsSeat
       const result = change && this.map.apply(change)
       if (change && result?.changed) {
         this.#host.event('entry', {index: entry.index, change})
@@ -498,6 +521,7 @@ export class Cluster {
     }
     // A peer has told of something newer: the log will, soon.
     if (!replica.learn(bucket, map.epoch[bucket]!, slot)) return
+    if (this.keepsSeat && map.isInSync(bucket, this.#selfSlot)) replica.begin(bucket)
     if (slot === this.#selfSlot) {
       if (kind === 'genesis' ? this.#claimAtGenesis : kind === 'accept-loss' || kind === 'restore')
         replica.begin(bucket)

@@ -18,6 +18,8 @@ const TWICE_MS = LEASE_MS * 2
 
 /** Who was not heard of for so long is declared down. */
 const DOWN_MS = LEASE_MS * (1 + CLOCK_DRIFT)
+/** Who was heard of within this certainly lived a moment ago. */
+const HEARD_MS = HEARTBEAT_MS * 2
 /** Who was not heard of for so long may be dead, too. */
 const SUSPECT_MS = HEARTBEAT_MS * 3
 
@@ -140,10 +142,8 @@ export class Leader {
   /** True if a majority of these voters was just heard of. A config counts once it is in the log: one that cannot agree is the end. */
   #canAgree(voters: readonly string[], now: number): boolean {
     const {selfId} = this.#c
-    const heard = voters.filter((id) => {
-      const member = this.#c.map().member(id)
-      return id === selfId || (member !== null && this.#silence(member, now) <= SUSPECT_MS)
-    })
+    const isHeard = (id: string): boolean => now - (this.#heardAt.get(id) ?? Number.NEGATIVE_INFINITY) <= HEARD_MS
+    const heard = voters.filter((id) => id === selfId || isHeard(id))
     return heard.length * 2 > voters.length
   }
 
@@ -207,7 +207,8 @@ export class Leader {
     const {voters} = this.#c.raft.config
     const members = this.#c.map().members.filter((member) => member !== null)
     const live = members.filter(({isDown}) => !isDown)
-    const staying = live.filter(({isLeaving}) => !isLeaving)
+    // If all are leaving, one of them keeps the buckets to the end, and decides alone when the others are gone.
+    const staying = live.filter(({isLeaving, slot}) => !isLeaving || this.#c.map().isUsable(slot))
     const pool = staying.length > 0 ? staying : live
     const rank = ({id}: Member): number => (voters.includes(id) ? 0 : 1)
     const ranked = [...pool].sort((a, b) => rank(a) - rank(b) || a.slot - b.slot)

@@ -29,6 +29,8 @@ export class ReplicaSets {
   /** Planted bug `drop-record`: forgets one frame in so many. */
   dropEvery = 0
   #frames = 0
+  /** Planted bug `ack-majority`. */
+  acksMajority = false
 
   constructor(effects: Effects, linkOf: (slot: number) => Link | null) {
     this.#effects = effects
@@ -70,11 +72,8 @@ export class ReplicaSets {
     const set = this.#setOf[bucket]
     if (!set || set.required.length === 0) return true
     if (ticket >= this.#effects.ticket && set.writer.pendingBytes > 0) return false
-    for (const slot of set.required) {
-      const link = this.#linkOf(slot)
-      if (link === null || link.cleanTicket < ticket) return false
-    }
-    return true
+    const missing = set.required.filter((slot) => (this.#linkOf(slot)?.cleanTicket ?? -1) < ticket)
+    return missing.length === 0 || (this.acksMajority && 2 * missing.length < set.required.length + 1)
   }
 
   /** Hands the turn's records to the links; they leave with the links' next flush. */

@@ -11,7 +11,7 @@
  */
 import {BUCKET_COUNT} from '../../constants.ts'
 import {assert} from '../../base/assert.ts'
-import {RecordCursor, checkFrame, readFrame} from '../../record/codec.ts'
+import {NO_EXPIRY, RecordCursor, checkFrame, readFrame} from '../../record/codec.ts'
 import {REFUSED_GAP, REFUSED_STALE} from '../peer/message.ts'
 import {Replay} from '../replay.ts'
 import type {Effects} from '../effects.ts'
@@ -41,6 +41,7 @@ export class Replica {
   /** Planted bugs. */
   isFenceIgnored = false
   copyIgnoresDeletes = false
+  countsTtlAnew = false
 
   constructor(effects: Effects, host: ReplicaHost) {
     this.#effects = effects
@@ -146,6 +147,7 @@ export class Replica {
       this.#effects.seq[cursor.bucket] = cursor.seq
       return
     }
+    if (this.countsTtlAnew && cursor.expireAt !== NO_EXPIRY) cursor.expireAt += this.#effects.time - cursor.time
     this.#replay.apply(cursor)
   }
 
