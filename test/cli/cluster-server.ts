@@ -3,8 +3,9 @@
  * are only addresses; their part, copying and handing over, is played with each look at the state.
  */
 import type {Socket} from 'node:net'
-import {ClusterStage} from '../core/server-cluster-support.ts'
+import {ClusterStage, idOf, memberInfo, SELF_ID} from '../core/server-cluster-support.ts'
 import type {Client} from '../core/server-support.ts'
+import {freePort} from '../support/ports.ts'
 import {startScriptedServer, type ScriptedServer} from '../client/scripted-server.ts'
 
 export interface ClusterServer {
@@ -65,4 +66,24 @@ function answer(fake: ClusterServer, client: Client, request: readonly string[])
     client.received = Buffer.alloc(0)
   }
   return reply
+}
+
+/** A member where nobody listens. */
+export async function joinDeaf(fake: ClusterServer, n: number): Promise<void> {
+  const port = await freePort()
+  fake.stage.apply({type: 'joined', member: {...memberInfo(n), host: '127.0.0.1', port}})
+}
+
+/** The cluster takes the member to be down. */
+export function down(fake: ClusterServer, n: number): void {
+  fake.stage.apply({type: 'down', node: idOf(n), incarnation: memberInfo(n).incarnation})
+}
+
+/** Node 1 is gone with the only copy of these buckets. */
+export function loseCopies(fake: ClusterServer, buckets: string): void {
+  fake.stage.copy(1, buckets)
+  fake.stage.move(1, buckets)
+  const {incarnation} = memberInfo(1)
+  fake.stage.apply({type: 'out-of-sync', remove: SELF_ID, from: idOf(1), incarnation, groups: [{epoch: 2, buckets}]})
+  down(fake, 1)
 }
