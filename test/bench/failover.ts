@@ -56,7 +56,9 @@ try {
     console.log(`round ${round + 1}: ${times[round]!.toFixed(0)} ms`)
   }
   const worst = Math.max(...times)
-  console.log(`kv: ${rounds} kills, median ${median(times).toFixed(0)} ms, worst ${worst.toFixed(0)} ms, load ${loadavg()[0]!.toFixed(1)}`)
+  console.log(
+    `kv: ${rounds} kills, median ${median(times).toFixed(0)} ms, worst ${worst.toFixed(0)} ms, load ${loadavg()[0]!.toFixed(1)}`,
+  )
 } finally {
   await cluster.stop()
 }
