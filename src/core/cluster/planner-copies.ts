@@ -78,8 +78,12 @@ function shedUsable(survey: Survey, orders: Orders, bucket: number, extra: numbe
 }
 
 function giveAway(survey: Survey, orders: Orders, bucket: number, master: number): void {
-  const to = heir(survey, bucket, NO_NODE)
+  // The same one for a whole run, as far as that goes: masters that alternate bucket by bucket would make CLUSTER SLOTS endless.
+  const last = Survey.isSameRun(survey.givenBucket, bucket) ? survey.givenTo : NO_NODE
+  const to = heir(survey, bucket, last)
   if (to === NO_NODE) return
+  survey.givenBucket = bucket
+  survey.givenTo = to
   orders.add('target', to, bucket)
   survey.moveMaster(master, to)
 }
