@@ -201,7 +201,8 @@ describe('DUMPBUCKET', () => {
   it('orders the move again while somebody waits for it', () => {
     const stage = away()
     stage.stage.connect().send('DUMPBUCKET', '5', '10.0.0.1', '7000')
-    stage.run(200)
+    // Long enough for it to be seen as ordered.
+    stage.run(400)
     stage.apply({type: 'unassign', node: SELF_ID, buckets: '5'})
     expect(stage.cluster.map.target[5]).toBe(255)
     stage.run(500)
