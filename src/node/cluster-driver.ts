@@ -230,10 +230,6 @@ export class ClusterDriver implements ClusterHost {
     else this.#log.info(detail, `cluster: ${name}`)
   }
 
-  moved(): void {
-    this.flushSoon()
-  }
-
   // ---- inside
 
   #input(run: (cluster: Cluster, now: number) => void): void {

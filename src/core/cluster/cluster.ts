@@ -52,6 +52,7 @@ import {ROLE_DOWN, ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from 
 import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
+import {MoveNotices} from './move-notices.ts'
 import {parseEntry} from './map-entry.ts'
 import {plantBugs, splitTransactions} from './plants.ts'
 import type {Engine} from '../engine.ts'
@@ -79,8 +80,6 @@ export interface ClusterHost {
   abort(session: Session): void
   /** Something that an operator may want to read. */
   event(name: ClusterEvent, detail: Readonly<Record<string, unknown>>): void
-  /** Buckets have new masters: `from` and `to` are slots. */
-  moved(buckets: readonly number[]): void
 }
 
 export type ClusterEvent =
@@ -126,6 +125,7 @@ export class Cluster {
   /** A lease that counts when the log is applied up to its index. */
   #pendingLease = {index: 0, until: Number.NEGATIVE_INFINITY}
   #refused = new Map<Link, Verdict[]>()
+  readonly #notices: MoveNotices
   #claimAtGenesis = false
   isGone = false
   /** Planted bugs. */
@@ -141,6 +141,7 @@ export class Cluster {
     this.#host = host
     this.#now = now
     const {effects, parking} = engine
+    this.#notices = new MoveNotices(engine.host)
     const linkOf = (slot: number): Link | null => this.#bySlot[slot] ?? null
     this.roles = engine.roles
     this.sets = new ReplicaSets(effects, linkOf)
@@ -314,6 +315,7 @@ export class Cluster {
     this.sets.flush()
     for (const link of this.#allLinks()) link.flush(this.#now)
     this.gate.progress(this.#now)
+    this.#notices.flush()
   }
 
   /** Copies buckets to peers. True if there is more to do at once. */
@@ -471,7 +473,7 @@ export class Cluster {
     if (isEverything) for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) this.#refresh(bucket, kind)
     else for (const bucket of buckets) this.#refresh(bucket, kind)
     if (membersChanged && !isEverything) this.#refreshDown()
-    if (buckets === null || buckets.length > 0) this.#host.moved(buckets ?? [])
+    this.#notices.note(this.map, buckets)
     this.gate.progress(this.#now)
     this.#engine.host.requestWork()
   }
