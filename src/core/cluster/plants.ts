@@ -53,13 +53,14 @@ export function plantBugs(names: ReadonlySet<string>, cluster: Cluster): void {
 export function splitTransactions(effects: Effects, flush: () => void): void {
   effects.beginGroup = () => undefined
   effects.endGroup = () => undefined
-  const {set, stringWritten} = effects
+  const set = effects.set.bind(effects)
+  const stringWritten = effects.stringWritten.bind(effects)
   effects.set = (...change) => {
     flush()
-    return set.apply(effects, change)
+    return set(...change)
   }
   effects.stringWritten = (...change) => {
     flush()
-    stringWritten.apply(effects, change)
+    stringWritten(...change)
   }
 }
