@@ -30,8 +30,8 @@ export const FAULTS = [
   'slow-disk',
 ] as const
 
-/** Only where it is asked for: the loss of all copies of a bucket, which must be told. */
-const EXTRA_FAULTS = ['lose'] as const
+/** Only where they are asked for: the loss of all copies of a bucket, which must be told, and of whoever has just voted. */
+const EXTRA_FAULTS = ['lose', 'kill-voter'] as const
 
 type Fault = (typeof FAULTS)[number] | (typeof EXTRA_FAULTS)[number]
 /** Nodes that may join beside those of the beginning. */
@@ -145,6 +145,8 @@ export class Faults {
         return this.#slowDisk()
       case 'lose':
         return this.#lose()
+      case 'kill-voter':
+        return this.#killVoter(this.#sim.schedule.now + 2_000)
     }
   }
 
@@ -310,6 +312,28 @@ export class Faults {
       const i = sim.ids.indexOf(node.id)
       sim.schedule.after(300 + this.#random.below(1_000), () => this.#restart(i))
     }
+    return true
+  }
+
+  /** Waits for an election; then a voter dies and is back at once. Its data is lost, so that only Raft can be judged. */
+  #killVoter(until: number): boolean {
+    const sim = this.#sim
+    const nodes = sim.running()
+    const candidate = nodes.find(({cluster}) => cluster.raft.role === 'candidate')
+    if (!candidate) {
+      if (sim.schedule.now < until) sim.schedule.after(2, () => this.#killVoter(until))
+      return true
+    }
+    const others = nodes.filter((node) => node !== candidate && node.cluster.raft.role === 'follower')
+    const voter = others[this.#random.below(Math.max(1, others.length))]
+    if (!voter) return false
+    const i = sim.ids.indexOf(voter.id)
+    sim.schedule.after(this.#random.below(20), () => {
+      if (voter.isDead) return
+      sim.trace(`fault: kill the voter ${voter.id.slice(0, 4)}`)
+      voter.kill()
+      sim.schedule.after(1, () => this.#restart(i))
+    })
     return true
   }
 

@@ -19,7 +19,6 @@ import type {Endpoint, Network} from './network.ts'
 import type {Schedule} from './schedule.ts'
 
 const TICK_MS = 25
-const WORK_BUDGET = 2_000
 /** The wall clock at the beginning. */
 const WALL_MS = 1_800_000_000_000
 
@@ -51,6 +50,7 @@ export interface SimNodeOptions {
   readonly network: Network
   readonly random: Prng
   readonly plants: ReadonlySet<string>
+  readonly workBudget: number
   readonly trace: (text: string) => void
   /** Factor of its clock against virtual time, and what it shows at the beginning. */
   readonly drift: number
@@ -240,7 +240,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
       this.#enter(() => {
         this.#isWorkPlanned = false
         this.engine.setTime(this.#wall())
-        if (this.engine.work(WORK_BUDGET)) this.requestWork()
+        if (this.engine.work(this.#o.workBudget)) this.requestWork()
       }),
     )
   }

@@ -14,8 +14,9 @@ import {Invariants} from './invariants.ts'
 import {Network} from './network.ts'
 import {Schedule} from './schedule.ts'
 import {SimNode} from './sim-node.ts'
-import {Workload} from './workload.ts'
+import {KINDS, Workload} from './workload.ts'
 import type {ClusterMap} from '../core/cluster/cluster-map.ts'
+import type {Kind} from './workload.ts'
 
 export interface SimulationOptions {
   readonly seed: number
@@ -27,6 +28,12 @@ export interface SimulationOptions {
   /** How many buckets have a master beside those of the keys; 16,384 is a whole cluster. */
   readonly buckets?: number
   readonly clients?: number
+  /** Keys beside each cell, in its bucket, so that an image takes several steps; 0 if not given. */
+  readonly ballast?: number
+  /** Records, about, that a process does in one step of its background work. */
+  readonly workBudget?: number
+  /** Kinds of operations, or all. */
+  readonly kinds?: readonly Kind[]
   /** Ms between the operations of one client. */
   readonly pace?: number
   readonly plants?: ReadonlySet<string>
@@ -74,8 +81,9 @@ export class Simulation {
     this.random = new Prng(options.seed)
     this.network = new Network(this.schedule, this.random.fork())
     this.disk = new Disk(this.schedule, this.random.fork())
-    const {keys = 10, pace = 40} = options
-    this.workload = new Workload(this.schedule, this.random.fork(), () => this.running(), keys, pace)
+    const {keys = 10, pace = 40, kinds = KINDS, ballast = 0} = options
+    const shape = {registers: keys, pace, kinds, ballast}
+    this.workload = new Workload(this.schedule, this.random.fork(), () => this.running(), shape)
     this.invariants = new Invariants(
       this.workload.buckets,
       () => this.running(),
@@ -129,6 +137,7 @@ export class Simulation {
       network: this.network,
       random,
       plants: this.options.plants ?? new Set(),
+      workBudget: this.options.workBudget ?? 2_000,
       trace: (text) => this.trace(text),
       drift: 0.995 + random.below(100) / 10_000,
       clockOffset: random.below(1_000_000),

@@ -29,6 +29,16 @@ const TTL_MS_MAX = 1_500
 /** The node's clock counts whole ms, and deletes what is due with the next look at it. */
 const TTL_SLACK_MS = 2
 
+export interface WorkloadShape {
+  /** How many keys are registers. */
+  readonly registers: number
+  /** Ms between a client's operations. */
+  readonly pace: number
+  readonly kinds: readonly Kind[]
+  /** Keys beside each cell, in its bucket. */
+  readonly ballast: number
+}
+
 export interface WorkloadCounts {
   ok: number
   failed: number
@@ -64,14 +74,17 @@ export class Workload {
   #isStopped = false
   /** Ms between a client's operations. */
   readonly pace: number
+  readonly #ballast: number
 
-  constructor(schedule: Schedule, random: Prng, nodes: () => readonly SimNode[], registers: number, pace: number) {
+  constructor(schedule: Schedule, random: Prng, nodes: () => readonly SimNode[], shape: WorkloadShape) {
+    const {registers, pace, kinds} = shape
+    this.#ballast = shape.ballast
     this.#schedule = schedule
     this.#random = random
     // Each knows for itself where keys are: some still ask the old master while others are at the new one.
     this.#makeClient = () => new SimClient(schedule, random, nodes)
     this.pace = pace
-    this.keys = KINDS.flatMap((kind) =>
+    this.keys = kinds.flatMap((kind) =>
       Array.from({length: kind === 'register' ? registers : KEYS[kind]}, (_, i) => ({kind, key: `${kind}:${i}`})),
     )
     // A pair's two keys share the bucket of what stands in braces.
@@ -79,6 +92,11 @@ export class Workload {
   }
 
   start(clients: number): void {
+    const loader = this.#makeClient()
+    for (const {kind, key} of this.#ballast > 0 ? this.keys : []) {
+      const requests = Array.from({length: this.#ballast}, (_, i) => ['SET', `{${key}}${i}`, 'ballast'])
+      if (kind === 'cell') loader.send(key, requests, () => undefined)
+    }
     for (let i = 0; i < clients; i++) this.#next(this.#makeClient())
   }
 

@@ -5,6 +5,7 @@
 import {describe, expect, test} from 'vitest'
 import {PLANTS} from '../../src/core/cluster/plants.ts'
 import {runSeed} from '../../src/sim/simulation.ts'
+import type {Kind} from '../../src/sim/workload.ts'
 
 interface Hunt {
   /** All kinds if not given. */
@@ -12,6 +13,13 @@ interface Hunt {
   readonly replicas?: number
   readonly seconds?: number
   readonly start?: number
+  readonly nodes?: number
+  readonly kinds?: readonly Kind[]
+  readonly pace?: number
+  readonly ballast?: number
+  readonly workBudget?: number
+  /** What must be found, if the faults lead to other findings, too. */
+  readonly finds?: RegExp
 }
 
 const SEEDS_MAX = 40
@@ -30,20 +38,28 @@ const HUNTS: Readonly<Record<string, Hunt>> = {
   'drop-tail': {},
   'early-shrink': {},
   'early-join': {},
-  'copy-ignores-delete': {},
+  'copy-ignores-delete': {
+    faults: ['move', 'leave'],
+    kinds: ['cell'],
+    pace: 3,
+    ballast: 200,
+    workBudget: 10,
+    seconds: 10,
+  },
   'drop-record': {},
   'split-transaction': {},
   'relative-ttl': {},
   'serve-after-handoff': {faults: ['move', 'leave', 'hold-back', 'one-way']},
   'lost-is-empty': {faults: ['lose']},
-  'forget-vote': {},
+  'forget-vote': {faults: ['isolate-leader', 'slow', 'kill-voter'], nodes: 3, seconds: 60, finds: /13: two leaders/},
 }
 
 /** What a seed finds; the first line is enough. */
-function hunt(name: string, {start = 1, seconds = 30, ...options}: Hunt): string | null {
+function hunt(name: string, {start = 1, seconds = 30, finds = /./, ...options}: Hunt): string | null {
   for (let seed = start; seed < start + SEEDS_MAX; seed++) {
     const {violations} = runSeed(seed, {seconds, plants: new Set([name]), ...options})
-    if (violations.length > 0) return `seed ${seed}: ${violations[0]!}`
+    const found = violations.find((violation) => finds.test(violation))
+    if (found !== undefined) return `seed ${seed}: ${found}`
   }
   return null
 }

@@ -39,6 +39,11 @@ test('a bucket whose copies are all gone is lost, and nobody is told that it is 
 })
 
 test('every kind of operation has keys in the workload', () => {
-  const workload = new Workload(new Schedule(), new Prng(1), () => [], 3, 10)
+  const workload = new Workload(new Schedule(), new Prng(1), () => [], {
+    registers: 3,
+    pace: 10,
+    kinds: KINDS,
+    ballast: 0,
+  })
   expect(new Set(workload.keys.map(({kind}) => kind))).toEqual(new Set(KINDS))
 })
