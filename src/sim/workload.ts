@@ -227,7 +227,7 @@ export class Workload {
   #writeCell(client: SimClient, key: string, value: string, then: Then): void {
     const choice = this.#random.below(3)
     if (choice === 0) {
-      return this.#run(client, 'cell', key, [['DEL', key]], then, (span) => {
+      return this.#run(client, 'cell', key, [['DEL', key, ...this.#someBallast(key)]], then, (span) => {
         this.cells.push({key, kind: 'delete', value: null, ...span})
       })
     }
@@ -247,6 +247,11 @@ export class Workload {
       if (span.end === Infinity) expire(Infinity)
       else this.#schedule.after(ttl + TTL_SLACK_MS, () => expire(++this.#stamp))
     })
+  }
+
+  /** A key that goes with the cell and never comes back: a copy that missed it stays different. */
+  #someBallast(key: string): string[] {
+    return this.#ballast > 0 ? [`{${key}}${this.#random.below(this.#ballast)}`] : []
   }
 
   #transact(client: SimClient, key: string, commands: readonly (readonly string[])[], then: Then): void {

@@ -41,8 +41,8 @@ const HUNTS: Readonly<Record<string, Hunt>> = {
   'copy-ignores-delete': {
     faults: ['move', 'leave'],
     kinds: ['cell'],
-    pace: 3,
-    ballast: 200,
+    pace: 20,
+    ballast: 400,
     workBudget: 10,
     seconds: 10,
   },
