@@ -2,7 +2,7 @@
  * Runs the model checker Spin (Holzmann, The SPIN Model Checker, 2003): a model is translated to C, compiled, and the program, `pan`, walks
  * through every state that the model can reach. What `pan` prints is taken apart here; what to expect of it the tests say.
  *
- *   model.pml --spin -a--> pan.c --gcc--> pan --> states, errors, statements never reached
+ *   model.pml --spin -a--> pan.c --gcc--> pan --> states, errors, gaps in the search
  */
 import {execFile} from 'node:child_process'
 import {join} from 'node:path'
@@ -22,8 +22,6 @@ export interface Exploration {
   readonly error: string
   /** Why states may have been passed over; empty: all were seen, or all until the error. */
   readonly gaps: readonly string[]
-  /** Statements of the model, as `file:line`, that no run ever came to. Ends of processes are left out: none ends. */
-  readonly unreached: readonly string[]
 }
 
 export interface ModelRun {
@@ -71,9 +69,6 @@ export function readReport(report: string): Exploration {
     states: Number(states[1]),
     error: /^pan:\d+: (.*)/m.exec(report)?.[1] ?? '',
     gaps: findGaps(report, Number(errors[1]) > 0),
-    unreached: [...report.matchAll(/^\t(\S+\.pml:\d+), state \d+, "(?!-end-)(.*)"$/gm)].map(
-      ([, line, statement]) => `${line} ${statement}`,
-    ),
   }
 }
 
