@@ -351,6 +351,8 @@ export class Cluster {
     this.#now = Math.max(this.#now, now)
     if (!this.leader || !this.isAdmitted || this.isGone) return
     if (this.raft.committedConfig.voters.length === 1) this.raft.tick(this.#now)
+    // That tick may have ended its leading.
+    if (!this.leader) return
     const grant = this.leader.grant(this.self.id, this.self.incarnation, this.#now)
     if (grant.durationMs > 0) this.#takeLease(this.#now + grant.durationMs * (1 - CLOCK_DRIFT), grant.index)
   }
