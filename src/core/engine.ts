@@ -392,8 +392,9 @@ export class Engine {
 
   /** Another node's bucket: true if it may be read here all the same, or is parked; else MOVED or CLUSTERDOWN was answered. */
   #admits(context: Context, command: Command): boolean {
-    const {bucket, session} = context
-    if (this.parking.isParked(bucket) && !session.inTransaction) return true
+    const {bucket} = context
+    // A command of a transaction is queued; it is EXEC that waits.
+    if (this.parking.isParked(bucket)) return true
     if (readsReplica(this, context, command)) return true
     command.rejectedCalls++
     this.#reject(context, movedError(this, bucket))

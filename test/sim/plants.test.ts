@@ -51,8 +51,10 @@ const HUNTS: Readonly<Record<string, Hunt>> = {
   'relative-ttl': {},
   'serve-after-handoff': {faults: ['move', 'leave', 'hold-back', 'one-way']},
   'lost-is-empty': {faults: ['lose']},
-  'forget-vote': {faults: ['isolate-leader', 'slow', 'kill-voter'], nodes: 3, seconds: 60, finds: /13: two leaders/},
 }
+
+/** Two votes in one term need a split election and a crash within a few ms: the simulator of Raft alone makes thousands of them. */
+const HUNTED_ELSEWHERE = ['forget-vote'] // test/core/consensus/raft-sim.test.ts
 
 /** What a seed finds; the first line is enough. */
 function hunt(name: string, {start = 1, seconds = 30, finds = /./, ...options}: Hunt): string | null {
@@ -65,7 +67,7 @@ function hunt(name: string, {start = 1, seconds = 30, finds = /./, ...options}: 
 }
 
 test('every plant has a hunt', () => {
-  expect(Object.keys(HUNTS).sort()).toEqual(Object.keys(PLANTS).sort())
+  expect([...Object.keys(HUNTS), ...HUNTED_ELSEWHERE].sort()).toEqual(Object.keys(PLANTS).sort())
 })
 
 describe('planted bugs are found', () => {
