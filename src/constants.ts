@@ -68,6 +68,93 @@ export const RECORD_WRITER_KEEP_BYTES_MAX = 4 * 1024 * 1024
 export const SAVEFILE_WRITE_BYTES = 256 * 1024
 /** Bytes of a savefile read at once; a larger batch (one huge value) is read whole. */
 export const SAVEFILE_READ_BYTES = 1024 * 1024
+/** One packet between two nodes: 64 MB of content and room for what the layer above puts in front of it. */
+export const PEER_PACKET_BYTES_MAX = 64 * 1024 * 1024 + 64 * 1024
+/** Bytes that wait for one peer, sent or not yet; who would exceed it is told so and sends nothing. */
+export const PEER_QUEUE_BYTES_MAX = 256 * 1024 * 1024
+/** A frame of the peer protocol that is not a packet: hello, proof, refusal. It bounds what a stranger can make a node keep. */
+export const PEER_CONTROL_BYTES_MAX = 512
+/** Cluster id and incarnation in a hello, each. */
+export const PEER_NAME_BYTES_MAX = 64
+/** Why a peer was turned away, as it is told. */
+export const PEER_REASON_BYTES_MAX = 256
+/** Packets up to this are copied into one block for one write; larger ones are sent from where they lie. */
+export const PEER_COPY_BYTES_MAX = 16 * 1024
+/** Such a block. */
+export const PEER_BLOCK_BYTES = 64 * 1024
+/** Sockets that other nodes, or strangers, may have open to the peer port. */
+export const PEER_SOCKETS_MAX = 1024
+/** From the first SYN, or from being accepted, until both sides have agreed to talk. */
+export const PEER_HELLO_TIMEOUT_MS = 3_000
+/** What is still queued when a connection is ended in good order has so long to leave. */
+export const PEER_GOODBYE_TIMEOUT_MS = 3_000
+/** A silent connection to a peer is probed after this, so that one whose other end vanished is noticed even if nothing is sent. */
+export const PEER_KEEPALIVE_MS = 10_000
+/** Pause before a peer is dialled again: it begins here and doubles. */
+export const PEER_BACKOFF_MS_MIN = 50
+/** ... up to this. */
+export const PEER_BACKOFF_MS_MAX = 1_000
+/** The node with the larger id leaves dialling to the other one for so long. */
+export const PEER_DIAL_DELAY_MS = 1_000
+/** Of two connections that come up within this the first one stays; later, the second one is there because its dialler lost the first. */
+export const PEER_DUPLICATE_MS = 1_000
+/** Bytes of Raft's log file that no longer count; with more, and more than those that do count, the file is written anew. */
+export const RAFT_LOG_SUPERSEDED_BYTES_MAX = 4 * 1024 * 1024
+
+/** Unacknowledged bytes that are kept for a peer; beyond that it is taken out of the in-sync sets and begins anew. */
+export const LINK_BUFFER_BYTES_MAX = 256 * 1024 * 1024
+/** A packet between nodes; larger messages travel in parts. */
+export const LINK_PACKET_BYTES_MAX = 16 * 1024 * 1024
+/** What is not acknowledged is sent again after this. */
+export const LINK_RESEND_MS = 250
+/** How often a node asks for its lease, and the leader is heard of. */
+export const HEARTBEAT_MS = 100
+/** A lease allows its holder to answer reads; nobody is declared down before its last one has run out. */
+export const LEASE_MS = 800
+/** Clocks may run so much faster or slower than each other. */
+export const CLOCK_DRIFT = 0.01
+/** A leader that was not heard of for this, or up to twice this, is replaced. */
+export const ELECTION_TIMEOUT_MS = 300
+/** A copy that owes an acknowledgement for longer is taken out of the in-sync sets of its masters. */
+export const ACK_TIMEOUT_MS = 1_000
+/** A proposal whose effect is not seen is made again after this. */
+export const PROPOSAL_RETRY_MS = 250
+/** A handoff that is not decided by then is withdrawn. */
+export const HANDOFF_TIMEOUT_MS = 500
+/** The source of a handoff keeps parked requests until the target serves, but no longer than this. */
+export const HANDOFF_SERVING_MS = 200
+/** Buckets of one master that are handed over at once. */
+export const HANDOFF_BUCKETS_MAX = 256
+/** Requests wait no longer than this for a master to become ready. */
+export const PARK_MS = 4_000
+/** Bytes of images on the way to one peer. */
+export const SYNC_WINDOW_BYTES = 1024 * 1024
+/** Nodes of one cluster: they have numbers of one byte in the map. */
+export const MEMBERS_MAX = 250
+/** Buckets of one node that the planner has under way at once. */
+export const PLAN_BUCKETS_MAX = 512
+/** Entries of the agreed log that are kept before they are replaced by a snapshot of the map. */
+export const RAFT_COMPACT_ENTRIES = 500
+/** Voters of the Raft group. */
+export const VOTERS_MAX = 5
+/** Entries in one message of a Raft leader; a single entry that is larger travels alone. */
+export const RAFT_APPEND_BYTES_MAX = 64 * 1024
+/** What an entry weighs in a message beside its data, about. */
+export const RAFT_ENTRY_OVERHEAD_BYTES = 64
+/** Data of one agreed entry. */
+export const RAFT_ENTRY_BYTES_MAX = 16 * 1024 * 1024
+/** One message between Raft peers: a snapshot of the cluster map is the largest. */
+export const RAFT_MESSAGE_BYTES_MAX = 256 * 1024 * 1024
+/** A leader sends entries again when this many heartbeats passed without their answer. */
+export const RAFT_RESEND_HEARTBEATS = 3
+/** The same for a snapshot, which takes longer to send and to write. */
+export const RAFT_SNAPSHOT_RESEND_HEARTBEATS = 20
+/** An entry that an operator proposes: room for a list of every other bucket. */
+export const CLUSTER_CHANGE_BYTES_MAX = 256 * 1024
+/** DUMPBUCKET waits no longer than this for the bucket; its move goes on. */
+export const BUCKET_MOVE_TIMEOUT_MS = 60_000
+/** Rounds of the planner that are played to show what a rebalance would do. */
+export const PLAN_ROUNDS_MAX = 50
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
@@ -78,3 +165,15 @@ assert(RECORD_BYTES_MAX < 2 ** 32, 'lengths in records and batches are u32')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_BYTES_MAX, 'only a record alone in its batch may exceed the batch limit')
 assert(RECORD_BATCH_BYTES_MAX < RECORD_WRITER_KEEP_BYTES_MAX, 'an ordinary batch must not cost an allocation')
 assert(SEQ_MAX <= Number.MAX_SAFE_INTEGER, 'seqs are exact numbers')
+assert(HEARTBEAT_MS * 4 < LEASE_MS, 'a lease must survive a few lost heartbeats')
+assert(ELECTION_TIMEOUT_MS > HEARTBEAT_MS * 2, 'one lost heartbeat must not start an election')
+assert(LINK_PACKET_BYTES_MAX < LINK_BUFFER_BYTES_MAX, 'a packet must fit what is kept for a peer')
+assert(RAFT_APPEND_BYTES_MAX <= RAFT_ENTRY_BYTES_MAX, 'only an entry alone in its message may exceed the limit')
+// JSON writes one byte of data with up to 6.
+assert(6 * RAFT_ENTRY_BYTES_MAX < RAFT_MESSAGE_BYTES_MAX, 'the largest entry must fit a message')
+assert(CLUSTER_CHANGE_BYTES_MAX < RAFT_ENTRY_BYTES_MAX, "an operator's entry must fit the agreed log")
+assert(PEER_PACKET_BYTES_MAX < PEER_QUEUE_BYTES_MAX, 'the largest packet must fit the queue of a peer')
+assert(2 * PEER_NAME_BYTES_MAX + 128 < PEER_CONTROL_BYTES_MAX, 'a hello must fit a control frame')
+assert(PEER_REASON_BYTES_MAX < PEER_CONTROL_BYTES_MAX, 'a refusal must fit a control frame')
+assert(PEER_COPY_BYTES_MAX < PEER_BLOCK_BYTES, 'a packet that is copied must fit a block')
+assert(PEER_BACKOFF_MS_MIN < PEER_BACKOFF_MS_MAX, 'the pause between two calls grows')

@@ -235,10 +235,12 @@ export class Effects extends RecordFeed {
   }
 
   /** Empties every bucket: FLUSHALL. */
-  clearAll(): void {
+  clearAll(isOurs: (bucket: number) => boolean): void {
     const {keyspace} = this
     if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, -1))
-    for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) this.#clear(bucket)
+    for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) {
+      if (isOurs(bucket)) this.#clear(bucket)
+    }
   }
 
   /** True if the key exists, in this bucket if it is not -1. */

@@ -8,6 +8,7 @@
  *
  * Hot path: `execute`, measured by `npm run bench`.
  */
+import {BUCKET_COUNT} from '../constants.ts'
 import {keyBucket} from '../base/crc16.ts'
 import {Prng} from '../base/prng.ts'
 import {Context, DONE, ERR_OUT_OF_MEMORY, PARKED, WAITING} from './command/context.ts'
@@ -16,6 +17,7 @@ import {
   IS_DENY_OOM,
   IS_NO_AUTH,
   IS_NO_MULTI,
+  IS_READ_ONLY,
   IS_SKIP_MONITOR,
   IS_TRANSACTION_CONTROL,
   IS_WRITE,
@@ -30,7 +32,11 @@ import {LookAhead} from './look-ahead.ts'
 import {MapStore} from './keyspace/map-store.ts'
 import {monitorLine} from './monitor.ts'
 import {Parking} from './parking.ts'
+import {Gate} from './replication/gate.ts'
+import {ROLE_SERVING, Roles} from './replication/roles.ts'
+import {movedError, readsReplica} from './cluster/route.ts'
 import {Pause, REFUSE, RUN} from './pause.ts'
+import {Waits} from './command/waits.ts'
 import {Slowlog} from './slowlog.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
 import {isFromBrowser, unknownCommand, unknownSubcommand} from './command/unknown.ts'
@@ -42,8 +48,13 @@ import type {Request} from '../resp/request-decoder.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import {REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT} from './session.ts'
 import type {Session} from './session.ts'
+import type {Cluster} from './cluster/cluster.ts'
+import type {GateHost} from './replication/gate.ts'
+import type {ReplicaSets} from './replication/replica-sets.ts'
 
 const FIRST_STEP_BUDGET = 1000
+/** Random keys that are tried before one of a bucket of ours is looked for. */
+const RANDOM_TRIES = 100
 /** Of the budget that is left, what one kind of background work may take. */
 const SHARE = 0.75
 
@@ -74,6 +85,13 @@ export class Engine {
   readonly expiry: Expiry
   readonly defrag: Defrag
   readonly parking: Parking
+  /** Requests that wait for the cluster to agree on something. */
+  readonly waits: Waits
+  /** What this node answers for each bucket: without a cluster, it is master of all. */
+  readonly roles: Roles
+  /** Holds replies back until they may be told; null without a cluster. */
+  gate: Gate | null = null
+  cluster: Cluster | null = null
   readonly pause = new Pause()
   readonly slowlog = new Slowlog()
   readonly random: Prng
@@ -99,11 +117,47 @@ export class Engine {
     this.maps = new MapStore(this.keyspace)
     this.effects = new Effects(this.keyspace, this.maps)
     this.parking = new Parking(host)
-    this.eviction = new Eviction(this.effects, this.random.fork(), this.parking)
-    this.expiry = new Expiry(this.effects, this.parking)
+    this.waits = new Waits(host)
+    this.roles = new Roles(this.parking)
+    this.eviction = new Eviction(this.effects, this.random.fork(), this.roles)
+    this.expiry = new Expiry(this.effects, this.roles)
     this.defrag = new Defrag(this.keyspace)
     this.#context = new Context(this, this.effects)
     this.setTime(options.now)
+  }
+
+  /** Replies are held back from now on until the copies have what they speak of. */
+  openGate(sets: ReplicaSets, host: GateHost): Gate {
+    const gate = new Gate(this.effects, sets, host)
+    this.gate = gate
+    this.parking.onAnswer = (job) => {
+      if (job.bucket >= 0) gate.touch(job.bucket, !job.isReadOnly)
+      else gate.touchAll(!job.isReadOnly)
+    }
+    return gate
+  }
+
+  /** Keys of the buckets of which this node is master. */
+  servedKeys(): number {
+    if (this.roles.servingCount === BUCKET_COUNT) return this.keyspace.keyCount
+    let count = 0
+    for (let bucket = this.keyspace.nextBucket(0); bucket >= 0; bucket = this.keyspace.nextBucket(bucket + 1)) {
+      if (this.roles.isServing(bucket)) count += this.keyspace.bucketCount(bucket)
+    }
+    return count
+  }
+
+  /** A random key of those buckets, 0 if there is none. */
+  randomServedKey(): number {
+    const random = (): number => this.chance()
+    for (let i = 0; i < RANDOM_TRIES; i++) {
+      const node = this.keyspace.fairKey(random)
+      if (node === 0 || this.roles.isServing(this.keyspace.bucketOf(node))) return node
+    }
+    for (let bucket = this.keyspace.nextBucket(0); bucket >= 0; bucket = this.keyspace.nextBucket(bucket + 1)) {
+      if (this.roles.isServing(bucket)) return this.keyspace.fairNode(this.keyspace.table(bucket), random)
+    }
+    return 0
   }
 
   /** The driver calls this before each input. `unixMs`: wall clock, whole ms. */
@@ -147,8 +201,10 @@ export class Engine {
   /** The session's connection is gone. */
   disconnect(session: Session): void {
     this.effects.watches.unwatch(session)
+    this.gate?.forget(session)
     this.monitors.delete(session)
     this.parking.forget(session)
+    this.waits.forget(session)
   }
 
   /** Runs a queued command of a transaction, whose checks were made when it was queued. */
@@ -172,6 +228,7 @@ export class Engine {
     if (this.pause.tick(unixMs)) this.parking.wakePaused()
     if (this.eviction.isOver) this.eviction.makeRoom()
     this.defrag.plan()
+    this.waits.tick()
     if (this.hasWork) this.host.requestWork()
   }
 
@@ -185,6 +242,10 @@ export class Engine {
   }
 
   get #isBusy(): boolean {
+    return this.#isBusyHere || (this.cluster?.master.copier.isBusy ?? false)
+  }
+
+  get #isBusyHere(): boolean {
     return this.keyspace.hasGarbage || this.parking.hasJobs || this.defrag.isBusy || this.expiry.isBehind
   }
 
@@ -199,7 +260,8 @@ export class Engine {
     const isEvicting = room >= 0 && this.eviction.isOver
     if (room >= 0) left = room
     this.defrag.work(left)
-    return this.#isBusy || isEvicting
+    const isCopying = this.cluster?.work(budget) ?? false
+    return this.#isBusyHere || isCopying || isEvicting
   }
 
   /**
@@ -234,6 +296,13 @@ export class Engine {
     this.parking.wait(session, bucket)
     context.verdict = PARKED
     return true
+  }
+
+  /** For EXEC: why the transaction cannot run here, or null. */
+  transactionProblem(session: Session): string | null {
+    const bucket = session.transactionBucket
+    if (bucket < 0 || this.roles.role[bucket] === ROLE_SERVING) return null
+    return movedError(this, bucket)
   }
 
   /** Bucket of the key that is argument `i`. */
@@ -312,12 +381,24 @@ export class Engine {
       }
     }
     context.bucket = bucket
+    if (this.roles.role[bucket] !== ROLE_SERVING && !this.#admits(context, command)) return false
     if (this.parking.isParked(bucket) && !context.session.inTransaction) {
       this.parking.wait(context.session, bucket)
       context.verdict = PARKED
       return false
     }
     return !this.pause.isOn || !this.#isPaused(context, command)
+  }
+
+  /** Another node's bucket: true if it may be read here all the same, or is parked; else MOVED or CLUSTERDOWN was answered. */
+  #admits(context: Context, command: Command): boolean {
+    const {bucket} = context
+    // A command of a transaction is queued; it is EXEC that waits.
+    if (this.parking.isParked(bucket)) return true
+    if (readsReplica(this, context, command)) return true
+    command.rejectedCalls++
+    this.#reject(context, movedError(this, bucket))
+    return false
   }
 
   /** True if the command waits for the end of a pause, or was refused instead. */
@@ -341,6 +422,7 @@ export class Engine {
     command.calls++
     this.stats.commandsProcessed++
     command.run!(context)
+    if (this.gate !== null) this.#touch(this.gate, context, command)
     if (context.verdict === PARKED) {
       // It waits for a parked bucket, and comes again.
       command.calls--
@@ -352,6 +434,13 @@ export class Engine {
       this.stats.errorReplies++
     }
     if (this.monitors.size > 0 && (command.bits & (IS_SKIP_MONITOR | IS_ADMIN)) === 0) this.#feedMonitors(context)
+  }
+
+  /** The reply speaks of the command's bucket, or of all. */
+  #touch(gate: Gate, context: Context, command: Command): void {
+    const isWrite = (command.bits & IS_WRITE) !== 0
+    if (command.firstKey !== 0) gate.touch(context.bucket, isWrite)
+    else if ((command.bits & (IS_WRITE | IS_READ_ONLY)) !== 0) gate.touchAll(isWrite)
   }
 
   /** Answers with an error before anything was applied; a transaction that was being queued is spoilt. */

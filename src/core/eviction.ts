@@ -10,7 +10,7 @@ import {expireAt, WORD_USED, word} from './keyspace/node.ts'
 import {isKeyNode} from './keyspace/keyspace.ts'
 import type {Prng} from '../base/prng.ts'
 import type {Effects} from './effects.ts'
-import type {Parking} from './parking.ts'
+import type {Roles} from './replication/roles.ts'
 
 export type MaxMemoryPolicy = 'noeviction' | 'allkeys-lru' | 'volatile-lru' | 'volatile-ttl'
 
@@ -38,12 +38,12 @@ export class Eviction {
   policy: MaxMemoryPolicy = 'noeviction'
   readonly #effects: Effects
   readonly #random: Prng
-  readonly #parking: Parking
+  readonly #roles: Roles
 
-  constructor(effects: Effects, random: Prng, parking: Parking) {
+  constructor(effects: Effects, random: Prng, roles: Roles) {
     this.#effects = effects
     this.#random = random
-    this.#parking = parking
+    this.#roles = roles
   }
 
   /** True above the limit, and where there is none: when no more memory can be addressed. */
@@ -93,7 +93,7 @@ export class Eviction {
     let best = 0
     for (let i = 0; i < SAMPLES; i++) {
       const node = keyspace.randomKey(this.#chance(), this.#chance(), this.#chance())
-      if (node === 0 || this.#parking.isParked(keyspace.bucketOf(node))) continue
+      if (node === 0 || !this.#roles.isOurs(keyspace.bucketOf(node))) continue
       if (best === 0 || this.#isOlder(node, best)) best = node
     }
     return best
@@ -123,7 +123,7 @@ export class Eviction {
     const {keyspace} = this.#effects
     if (!isKeyNode(keyspace.memory, node)) return false
     const bucket = keyspace.bucketOf(node)
-    return !this.#parking.isParked(bucket) && keyspace.isReachable(bucket, node)
+    return this.#roles.isOurs(bucket) && keyspace.isReachable(bucket, node)
   }
 
   #isOlder(a: number, b: number): boolean {

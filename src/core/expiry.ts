@@ -5,17 +5,17 @@
 import {WORD_USED, isMap, keyLength, keyOffset, pageBytes, word} from './keyspace/node.ts'
 import {isKeyNode} from './keyspace/keyspace.ts'
 import type {Effects} from './effects.ts'
-import type {Parking} from './parking.ts'
+import type {Roles} from './replication/roles.ts'
 
 export class Expiry {
   readonly #effects: Effects
-  readonly #parking: Parking
+  readonly #roles: Roles
   /** DEBUG SET-ACTIVE-EXPIRE. */
   isActive = true
 
-  constructor(effects: Effects, parking: Parking) {
+  constructor(effects: Effects, roles: Roles) {
     this.#effects = effects
-    this.#parking = parking
+    this.#roles = roles
   }
 
   /** Deletes what is due at `now` (Unix ms), looking at about `budget` nodes at most; returns what is left of it. */
@@ -38,7 +38,7 @@ export class Expiry {
   #dueKey(node: number): void {
     const {keyspace} = this.#effects
     const bucket = keyspace.bucketOf(node)
-    if (this.#parking.isParked(bucket)) return keyspace.wheel.postpone(node)
+    if (!this.#roles.isOurs(bucket)) return keyspace.wheel.postpone(node)
     // A key of a bucket that was cleared waits to be freed and is passed over.
     if (keyspace.isReachable(bucket, node)) this.#effects.expire(bucket, node)
   }
@@ -50,7 +50,7 @@ export class Expiry {
     // A field of a map that waits to be freed: it goes with it.
     if (map === 0 || !isMap(memory, map)) return
     const bucket = keyspace.bucketOf(map)
-    if (this.#parking.isParked(bucket)) return keyspace.wheel.postpone(node)
+    if (!this.#roles.isOurs(bucket)) return keyspace.wheel.postpone(node)
     if (!keyspace.isReachable(bucket, map)) return
     const field = Buffer.from(
       pageBytes(memory, node).subarray(keyOffset(memory, node), keyOffset(memory, node) + keyLength(memory, node)),

@@ -37,6 +37,8 @@ export class Parking {
   readonly #waiting = new Map<number, Session[]>()
   readonly #paused: Session[] = []
   #jobs: Running[] = []
+  /** Called before a job's reply is written. */
+  onAnswer: (job: Job) => void = () => undefined
 
   constructor(host: Host) {
     this.#host = host
@@ -55,6 +57,11 @@ export class Parking {
     return this.#jobs.length > 0
   }
 
+  /** A job of this bucket is under way. */
+  hasJob(bucket: number): boolean {
+    return this.#jobs.some(({job}) => job.bucket === bucket)
+  }
+
   /** Sessions whose request waits. */
   get waitingCount(): number {
     let count = this.#paused.length + this.#jobs.length
@@ -69,6 +76,11 @@ export class Parking {
   unpark(bucket: number): void {
     if (--this.#parked[bucket]! > 0) return
     this.#parkedCount--
+    this.wake(bucket)
+  }
+
+  /** Those who wait for the bucket try again, though it is still parked. */
+  wake(bucket: number): void {
     const sessions = this.#waiting.get(bucket)
     if (!sessions) return
     this.#waiting.delete(bucket)
@@ -126,6 +138,7 @@ export class Parking {
 
   #answer(session: Session, job: Job): void {
     const pieces = job.pieces()
+    this.onAnswer(job)
     if (pieces === null) this.#host.close(session)
     else if (pieces.length > 0) this.#host.completeWith(session, pieces)
     else this.#host.complete(session, (out) => job.reply(out))

@@ -25,6 +25,10 @@ export class RecordFeed {
   time = 0
   /** Changes since the node started. */
   changes = 0
+  /** Number of the present turn: rises with each flush that had records. */
+  ticket = 1
+  /** The ticket of each bucket's last record that somebody else must get; 0 = none. */
+  readonly ticketOf = new Float64Array(BUCKET_COUNT)
 
   /** Where the bucket's records go now; during a long change not the listener itself. */
   readonly #writers: (RecordWriter | null)[] = new Array<RecordWriter | null>(BUCKET_COUNT).fill(null)
@@ -91,7 +95,9 @@ export class RecordFeed {
     if (!long.writer) return
     long.writer.endGroup()
     long.frames.push(Buffer.from(long.writer.frame()))
-    long.listener?.adopt(long.frames)
+    if (!long.listener) return
+    long.listener.adopt(long.frames)
+    this.ticketOf[bucket] = this.ticket
   }
 
   /** The record that the key is gone; the caller sees to it that it is. */
@@ -157,7 +163,9 @@ export class RecordFeed {
     this.changes++
     this.seq[bucket]!++
     const writer = this.#writers[bucket]!
-    if (writer !== null && this.#groupDepth > 0 && !this.#inGroup.includes(writer)) {
+    if (writer === null) return null
+    this.ticketOf[bucket] = this.ticket
+    if (this.#groupDepth > 0 && !this.#inGroup.includes(writer)) {
       writer.beginGroup()
       this.#inGroup.push(writer)
     }

@@ -88,7 +88,8 @@ export class Context {
     if (node === 0) return 0
     const memory = this.keyspace.memory
     if ((word(memory, node, WORD_KEY) & FLAG_EXPIRES) !== 0 && expireAt(memory, node) <= this.now) {
-      this.effects.expire(this.bucket, node)
+      // A replica hides it; only the master decides that it is gone.
+      if (this.engine.roles.isServing(this.bucket)) this.effects.expire(this.bucket, node)
       return 0
     }
     return node

@@ -46,6 +46,12 @@ export class KeysJob implements Job {
         break
       }
       if (bucket !== this.#bucket) this.#cursor = 0
+      if (!this.#engine.roles.isServing(bucket)) {
+        this.#bucket = bucket + 1
+        this.#cursor = 0
+        this.#cost += SLOT_COST
+        continue
+      }
       this.#bucket = bucket
       this.#cost += 1
       if (this.#cursor === 0 && keyspace.bucketCount(bucket) <= WHOLE_BUCKET_MAX) this.#visitBucket()

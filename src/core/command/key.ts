@@ -78,13 +78,13 @@ function randomkey(c: Context): void {
   const {keyspace, engine, effects, out} = c
   const {memory} = keyspace
   for (let expired = 0; expired < EXPIRED_MAX; expired++) {
-    const node = keyspace.fairKey(() => engine.chance())
+    const node = engine.randomServedKey()
     if (node === 0) break
     if (!keyspace.isExpired(node, c.now)) {
       return out.bulk(pageBytes(memory, node), keyOffset(memory, node), keyLength(memory, node))
     }
     const bucket = keyspace.bucketOf(node)
-    if (!engine.parking.isParked(bucket)) effects.expire(bucket, node)
+    if (engine.roles.isOurs(bucket)) effects.expire(bucket, node)
   }
   out.null()
 }
@@ -92,7 +92,7 @@ function randomkey(c: Context): void {
 function flush(c: Context): void {
   if (c.argc > 2 || (c.argc === 2 && !c.is(1, 'ASYNC') && !c.is(1, 'SYNC'))) return c.fail(ERR_SYNTAX)
   if (c.engine.parkForAll(c)) return
-  c.effects.clearAll()
+  c.effects.clearAll((bucket) => c.engine.roles.isServing(bucket))
   c.out.ok()
 }
 
@@ -120,7 +120,7 @@ export const KEY_COMMANDS: readonly CommandSpec[] = [
     randomkey,
     dump,
     restore,
-    dbsize: (c) => c.out.integer(c.keyspace.keyCount),
+    dbsize: (c) => c.out.integer(c.engine.servedKeys()),
     flushall: flush,
     flushdb: flush,
   }),

@@ -40,6 +40,11 @@ function walk(c: Context, cursor: number, options: ScanOptions, visit: (node: nu
     if (occupied < 0) return 0
     if (occupied !== bucket) at = 0
     bucket = occupied
+    if (!c.engine.roles.isServing(bucket)) {
+      at = 0
+      if (++bucket === BUCKET_COUNT) return 0
+      continue
+    }
     at = keyspace.dict.scan(keyspace.table(bucket), at, (node) => {
       seen++
       visit(node)

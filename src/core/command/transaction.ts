@@ -19,6 +19,11 @@ function exec(c: Context): void {
   const {session, effects, out, engine} = c
   if (!session.inTransaction) return c.fail('ERR EXEC without MULTI')
   if (engine.parkTransaction(c)) return
+  const problem = engine.transactionProblem(session)
+  if (problem !== null) {
+    endTransaction(c)
+    return c.fail(problem)
+  }
   if (session.isTransactionBad) {
     endTransaction(c)
     return c.fail('EXECABORT Transaction discarded because of previous errors.')

@@ -20,10 +20,10 @@ import {
 import type {Effects} from '../effects.ts'
 import type {RecordWriter} from '../../record/codec.ts'
 
-/** A large map whose fields are being written: found again by its key, because nodes move. */
 /** A record counts as one, and once more for each so many bytes of its value: copying those takes as long. */
 const BYTES_PER_RECORD = 1024
 
+/** A large map whose fields are being written: found again by its key, because nodes move. */
 interface OpenMap {
   readonly key: Buffer
   readonly table: number
@@ -38,10 +38,13 @@ export class BucketImage {
   #isLastSlot = false
   #hasBegun = false
   readonly #maps: OpenMap[] = []
+  readonly #listens: boolean
   /** Keys written so far. */
   keys = 0
 
-  constructor(effects: Effects, bucket: number, writer: RecordWriter) {
+  /** `listens` false: the owner sees to it that the bucket's own records follow those of the image, in order. */
+  constructor(effects: Effects, bucket: number, writer: RecordWriter, listens = true) {
+    this.#listens = listens
     this.#effects = effects
     this.bucket = bucket
     this.#writer = writer
@@ -53,7 +56,7 @@ export class BucketImage {
     if (this.#effects.isBusy(this.bucket)) return 0
     if (!this.#hasBegun) {
       this.#hasBegun = true
-      this.#effects.listen(this.bucket, this.#writer)
+      if (this.#listens) this.#effects.listen(this.bucket, this.#writer)
     }
     const {dict} = this.#effects.keyspace
     const table = this.#effects.keyspace.table(this.bucket)

@@ -1,0 +1,282 @@
+/**
+ * A reliable, ordered stream to one incarnation of one peer, over packets that may be lost, doubled or swapped, and connections that come
+ * and go. Go-back-N, as in any textbook (Tanenbaum, Computer Networks, 3.4.2), with two additions:
+ *
+ *   - The acknowledgement of a packet says that the peer has *executed* it: it is the acknowledgement of replication.
+ *   - An acknowledgement takes effect only after what the peer said before it (`ackAfter`): a refusal of a record is always
+ *     known before the cumulative acknowledgement that would cover that record.
+ *
+ *   kind u8, more u8, zero u16, session u32, ackSession u32, fromTag u32, toTag u32, seq f64, ack f64, ackAfter f64, messages
+ *
+ * Messages are appended during a turn and leave as one packet at its end (`flush`). Loose messages (Raft, leases) have their own
+ * packets: no order, no second try. If the peer falls too far behind, the stream breaks: the unsent is forgotten, and nothing is sent until the
+ * owner calls `restart`, when nothing depends on the peer any more. A new session begins then with seq 1.
+ */
+import {assert} from '../../base/assert.ts'
+import {LINK_BUFFER_BYTES_MAX, LINK_PACKET_BYTES_MAX, LINK_RESEND_MS} from '../../constants.ts'
+
+const KIND_STREAM = 1
+const KIND_ACK = 2
+const KIND_LOOSE = 3
+export const LINK_HEAD_BYTES = 44
+const MESSAGE_HEAD_BYTES = 5
+/** No ticket: the packet carries no records. */
+const NO_TICKET = Number.POSITIVE_INFINITY
+
+export interface LinkHost {
+  /** Hands a packet to the connection with the peer; false if there is none or it is full. The buffer is the connection's now. */
+  sendPacket(packet: Buffer): boolean
+  /** False: packets of the stream are dropped for now, and come again. */
+  canExecute(): boolean
+  /** A message of the stream, in order, each once. The bytes may be kept. */
+  message(type: number, body: Buffer): void
+  loose(type: number, body: Buffer): void
+  /** The peer has executed more of what it was sent. */
+  acknowledged(): void
+  /** Too much was unacknowledged: all of it is forgotten. */
+  broken(): void
+}
+
+interface Sent {
+  readonly seq: number
+  readonly packet: Buffer
+  readonly ticket: number
+}
+
+/** A short name of an incarnation, to refuse packets of and for another. */
+export function incarnationTag(incarnation: string): number {
+  return Number.parseInt(incarnation.slice(0, 8), 16) >>> 0
+}
+
+export class Link {
+  readonly peerId: string
+  readonly incarnation: string
+  readonly #host: LinkHost
+  readonly #ownTag: number
+  readonly #peerTag: number
+  #session = 1
+  #peerSession = 0
+  #outSeq = 0
+  #ackedSeq = 0
+  #inSeq = 0
+  #sent: Sent[] = []
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #pendingTicket = NO_TICKET
+  #parts: Buffer[] = []
+  #owesAck = false
+  /** Since when the first unacknowledged packet has had its chance: new packets behind it do not give it another. */
+  #triedAt = 0
+  #progressAt = 0
+  unackedBytes = 0
+  isConnected = false
+  isBroken = false
+  isClosed = false
+
+  constructor(peerId: string, incarnation: string, ownIncarnation: string, host: LinkHost) {
+    this.peerId = peerId
+    this.incarnation = incarnation
+    this.#ownTag = incarnationTag(ownIncarnation)
+    this.#peerTag = incarnationTag(incarnation)
+    this.#host = host
+  }
+
+  /** Appends a message to the turn's packet. `ticket`: of the records in it, see gate.ts. */
+  append(type: number, body: Buffer, ticket = NO_TICKET): void {
+    if (this.isBroken || this.isClosed) return
+    const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES)
+    head[0] = type
+    head.writeUInt32LE(body.length, 1)
+    this.#pending.push(head, body)
+    this.#pendingBytes += MESSAGE_HEAD_BYTES + body.length
+    this.#pendingTicket = Math.min(this.#pendingTicket, ticket)
+  }
+
+  /** Sends what was appended, or at least the acknowledgement that is owed. `now`: monotonic ms. */
+  flush(now: number): void {
+    if (this.#pendingBytes > 0) this.#seal(now)
+    else if (this.#owesAck && this.isConnected) {
+      this.#owesAck = false
+      const packet = Buffer.alloc(LINK_HEAD_BYTES)
+      this.#stamp(packet, KIND_ACK, 0, 0)
+      this.#host.sendPacket(packet)
+    }
+  }
+
+  /** Sends a message that may be lost. */
+  sendLoose(type: number, body: Buffer): void {
+    if (!this.isConnected || this.isClosed) return
+    const packet = Buffer.alloc(LINK_HEAD_BYTES + 1 + body.length)
+    this.#stamp(packet, KIND_LOOSE, 0, 0)
+    packet[LINK_HEAD_BYTES] = type
+    body.copy(packet, LINK_HEAD_BYTES + 1)
+    this.#host.sendPacket(packet)
+  }
+
+  /** The highest ticket up to which the peer has executed every record; Infinity if nothing is on its way. */
+  get cleanTicket(): number {
+    if (this.isBroken) return -1
+    const first = this.#sent.find(({ticket}) => ticket !== NO_TICKET)
+    const ticket = Math.min(first?.ticket ?? NO_TICKET, this.#pendingTicket)
+    return ticket - 1
+  }
+
+  /** Bytes that were appended and not sealed. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  /** Seq of the last packet sealed; `isAcked` tells when it was executed. */
+  get position(): number {
+    return this.#outSeq
+  }
+
+  isAcked(position: number): boolean {
+    return !this.isBroken && this.#ackedSeq >= position
+  }
+
+  /** How long the peer has owed an acknowledgement, ms; 0 if it owes none. */
+  lateness(now: number): number {
+    return this.#sent.length === 0 ? 0 : now - this.#progressAt
+  }
+
+  connected(now: number): void {
+    this.isConnected = true
+    this.#resend(now)
+  }
+
+  disconnected(): void {
+    this.isConnected = false
+  }
+
+  tick(now: number): void {
+    if (this.isConnected && this.#sent.length > 0 && now - this.#triedAt >= LINK_RESEND_MS) this.#resend(now)
+  }
+
+  /** After a break: a new session begins; nobody may count on anything sent before. */
+  restart(): void {
+    assert(this.isBroken, 'only a broken stream is begun anew')
+    this.isBroken = false
+    this.#session++
+    this.#outSeq = 0
+    this.#ackedSeq = 0
+  }
+
+  /** The peer is gone for good, or a new incarnation of it has come. */
+  close(): void {
+    this.isClosed = true
+    this.isConnected = false
+    this.#sent = []
+    this.#pending = []
+  }
+
+  /** A packet of this peer came. Foreign, old and damaged ones are dropped. */
+  receive(packet: Buffer, now: number): void {
+    if (this.isClosed || packet.length < LINK_HEAD_BYTES) return
+    if (packet.readUInt32LE(12) !== this.#peerTag || packet.readUInt32LE(16) !== this.#ownTag) return
+    const kind = packet[0]
+    if (kind === KIND_LOOSE) {
+      if (packet.length > LINK_HEAD_BYTES) {
+        this.#host.loose(packet[LINK_HEAD_BYTES]!, packet.subarray(LINK_HEAD_BYTES + 1))
+      }
+      return
+    }
+    if (!this.#host.canExecute()) return
+    const session = packet.readUInt32LE(4)
+    if (session < this.#peerSession) return
+    if (session > this.#peerSession) {
+      this.#peerSession = session
+      this.#inSeq = 0
+      this.#parts = []
+    }
+    if (kind === KIND_STREAM) this.#takeStream(packet)
+    this.#takeAck(packet, now)
+  }
+
+  #takeStream(packet: Buffer): void {
+    this.#owesAck = true
+    const seq = packet.readDoubleLE(20)
+    if (seq !== this.#inSeq + 1) return
+    this.#inSeq = seq
+    this.#parts.push(packet.subarray(LINK_HEAD_BYTES))
+    if (packet[1] === 1) return
+    const body = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
+    this.#parts = []
+    for (let at = 0; at + MESSAGE_HEAD_BYTES <= body.length;) {
+      const end = at + MESSAGE_HEAD_BYTES + body.readUInt32LE(at + 1)
+      this.#host.message(body[at]!, body.subarray(at + MESSAGE_HEAD_BYTES, end))
+      at = end
+    }
+  }
+
+  #takeAck(packet: Buffer, now: number): void {
+    if (packet.readUInt32LE(8) !== this.#session || this.isBroken) return
+    const ack = packet.readDoubleLE(28)
+    if (ack <= this.#ackedSeq || ack > this.#outSeq || packet.readDoubleLE(36) > this.#inSeq) return
+    this.#ackedSeq = ack
+    this.#progressAt = now
+    this.#triedAt = now
+    let count = 0
+    while (count < this.#sent.length && this.#sent[count]!.seq <= ack)
+      this.unackedBytes -= this.#sent[count++]!.packet.length
+    this.#sent.splice(0, count)
+    this.#host.acknowledged()
+  }
+
+  /** Makes packets of the pending messages, sends and keeps them. */
+  #seal(now: number): void {
+    const body = this.#pending.length === 2 ? this.#pending : [Buffer.concat(this.#pending)]
+    const total = this.#pendingBytes
+    const whole = body.length === 1 ? body[0]! : Buffer.concat(body)
+    const ticket = this.#pendingTicket
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#pendingTicket = NO_TICKET
+    if (this.#sent.length === 0) {
+      this.#progressAt = now
+      this.#triedAt = now
+    }
+    for (let at = 0; at < total; at += LINK_PACKET_BYTES_MAX) {
+      const end = Math.min(total, at + LINK_PACKET_BYTES_MAX)
+      const packet = Buffer.allocUnsafe(LINK_HEAD_BYTES + end - at)
+      whole.copy(packet, LINK_HEAD_BYTES, at, end)
+      this.#outSeq++
+      this.#stamp(packet, KIND_STREAM, end < total ? 1 : 0, this.#outSeq)
+      this.#sent.push({seq: this.#outSeq, packet, ticket})
+      this.unackedBytes += packet.length
+      if (this.isConnected) this.#host.sendPacket(packet)
+    }
+    this.#owesAck = false
+    if (this.unackedBytes > LINK_BUFFER_BYTES_MAX) this.#break()
+  }
+
+  #stamp(packet: Buffer, kind: number, more: number, seq: number): void {
+    packet[0] = kind
+    packet[1] = more
+    packet.writeUInt16LE(0, 2)
+    packet.writeUInt32LE(this.#session, 4)
+    packet.writeUInt32LE(this.#peerSession, 8)
+    packet.writeUInt32LE(this.#ownTag, 12)
+    packet.writeUInt32LE(this.#peerTag, 16)
+    packet.writeDoubleLE(seq, 20)
+    packet.writeDoubleLE(this.#inSeq, 28)
+    packet.writeDoubleLE(this.#outSeq, 36)
+  }
+
+  #resend(now: number): void {
+    this.#triedAt = now
+    for (const {seq, packet} of this.#sent) {
+      // A copy: the connection may still be writing the first one. What it acknowledges is what we know now.
+      const copy = Buffer.from(packet)
+      this.#stamp(copy, KIND_STREAM, packet[1]!, seq)
+      if (!this.#host.sendPacket(copy)) return
+    }
+  }
+
+  #break(): void {
+    this.isBroken = true
+    this.#sent = []
+    this.unackedBytes = 0
+    this.#host.broken()
+  }
+}

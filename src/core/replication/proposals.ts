@@ -1,0 +1,93 @@
+/**
+ * Changes of the map that this node, as master, wants: gathered by kind and peer, proposed as one entry for many buckets, and
+ * proposed again until the map shows that they came true or have become pointless. A proposal may be lost or come late; its conditions
+ * (epoch, master, incarnation) make a late one harmless.
+ */
+import {PROPOSAL_RETRY_MS} from '../../constants.ts'
+import {formatBuckets} from '../cluster/bucket-ranges.ts'
+import type {MapEntry} from '../cluster/map-entry.ts'
+
+export type Wish = 'in-sync' | 'out-of-sync' | 'move' | 'untarget'
+
+interface Wanted {
+  readonly kind: Wish
+  readonly slot: number
+  /** When each bucket was proposed last. */
+  readonly buckets: Map<number, number>
+}
+
+export interface ProposalContext {
+  readonly epochs: Uint32Array
+  readonly selfId: string
+  readonly incarnation: string
+  idOf(slot: number): string | null
+  propose(entry: MapEntry): void
+}
+
+export class Proposals {
+  readonly #context: ProposalContext
+  readonly #wanted = new Map<string, Wanted>()
+
+  constructor(context: ProposalContext) {
+    this.#context = context
+  }
+
+  want(kind: Wish, bucket: number, slot: number): void {
+    const key = `${kind} ${slot}`
+    let wanted = this.#wanted.get(key)
+    if (!wanted) {
+      wanted = {kind, slot, buckets: new Map()}
+      this.#wanted.set(key, wanted)
+    }
+    if (!wanted.buckets.has(bucket)) wanted.buckets.set(bucket, Number.NEGATIVE_INFINITY)
+  }
+
+  isWanted(kind: Wish, bucket: number, slot: number): boolean {
+    return this.#wanted.get(`${kind} ${slot}`)?.buckets.has(bucket) ?? false
+  }
+
+  /** The bucket's line changed: forgets what came true or became pointless. */
+  settle(bucket: number, isOpen: (kind: Wish, slot: number) => boolean): void {
+    for (const [key, {kind, slot, buckets}] of this.#wanted) {
+      if (!buckets.has(bucket) || isOpen(kind, slot)) continue
+      buckets.delete(bucket)
+      if (buckets.size === 0) this.#wanted.delete(key)
+    }
+  }
+
+  /** Proposes what has not been, or not for a while. */
+  pump(now: number): void {
+    for (const wanted of this.#wanted.values()) {
+      const due: number[] = []
+      for (const [bucket, at] of wanted.buckets) {
+        if (now - at < PROPOSAL_RETRY_MS) continue
+        wanted.buckets.set(bucket, now)
+        due.push(bucket)
+      }
+      if (due.length > 0) this.#propose(wanted, due)
+    }
+  }
+
+  #propose({kind, slot}: Wanted, buckets: number[]): void {
+    const {selfId: from, incarnation} = this.#context
+    buckets.sort((a, b) => a - b)
+    if (kind === 'untarget') return this.#context.propose({type: 'untarget', buckets: formatBuckets(buckets)})
+    const id = this.#context.idOf(slot)
+    if (id === null) return
+    const groups = this.#groups(buckets)
+    if (kind === 'in-sync') this.#context.propose({type: 'in-sync', from, incarnation, groups, add: id})
+    else if (kind === 'out-of-sync') this.#context.propose({type: 'out-of-sync', from, incarnation, groups, remove: id})
+    else this.#context.propose({type: 'move', from, incarnation, groups, to: id})
+  }
+
+  #groups(buckets: readonly number[]): {epoch: number; buckets: string}[] {
+    const byEpoch = new Map<number, number[]>()
+    for (const bucket of buckets) {
+      const epoch = this.#context.epochs[bucket]!
+      const group = byEpoch.get(epoch)
+      if (group) group.push(bucket)
+      else byEpoch.set(epoch, [bucket])
+    }
+    return [...byEpoch].map(([epoch, list]) => ({epoch, buckets: formatBuckets(list)}))
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Which peers get a bucket's records. Buckets with the same peers share a set, a record writer and so one frame a turn.
+ *
+ *   effects -> the set's writer ... flush -> one RECORDS message for each peer of the set, stamped with the turn's ticket
+ *
+ * `required` peers hold up replies until they have executed the records (rule R3); `receiving` ones are being given a copy
+ * and only get them. When everything with a ticket up to t was executed by the required peers of a bucket, its changes up
+ * to t are acknowledged: that is all the bookkeeping there is for one bucket.
+ */
+import {BUCKET_COUNT} from '../../constants.ts'
+import {RecordWriter} from '../../record/codec.ts'
+import {MESSAGE_RECORDS} from '../peer/message.ts'
+import type {Link} from '../peer/link.ts'
+import type {Effects} from '../effects.ts'
+
+interface ReplicaSet {
+  readonly required: readonly number[]
+  readonly slots: readonly number[]
+  readonly writer: RecordWriter
+}
+
+export class ReplicaSets {
+  readonly #effects: Effects
+  readonly #linkOf: (slot: number) => Link | null
+  readonly #sets = new Map<string, ReplicaSet>()
+  readonly #setOf = new Array<ReplicaSet | null>(BUCKET_COUNT).fill(null)
+  /** Buckets whose peers changed in the middle of a long change. */
+  readonly #late = new Map<number, readonly [readonly number[], readonly number[]]>()
+  /** Planted bug `drop-record`: forgets one frame in so many. */
+  dropEvery = 0
+  #frames = 0
+  /** Planted bug `ack-majority`. */
+  acksMajority = false
+
+  constructor(effects: Effects, linkOf: (slot: number) => Link | null) {
+    this.#effects = effects
+    this.#linkOf = linkOf
+  }
+
+  /** From now on the bucket's records go to these peers. Both lists ascending. */
+  assign(bucket: number, required: readonly number[], receiving: readonly number[]): void {
+    if (this.#effects.isBusy(bucket)) {
+      // The records of the long change go to whom they were meant for; the new peers come after it.
+      this.#late.set(bucket, [required, receiving])
+      return
+    }
+    this.#late.delete(bucket)
+    const set = this.#find(required, receiving)
+    const before = this.#setOf[bucket]
+    if (set === before) return
+    // What was written for the old peers goes to them, before anything for the new ones.
+    if (before) this.#flushSet(before)
+    this.#setOf[bucket] = set
+    this.#effects.listen(bucket, set?.writer ?? null)
+  }
+
+  /** The bucket is not ours any more. */
+  release(bucket: number): void {
+    this.#late.delete(bucket)
+    this.#setOf[bucket] = null
+    this.#effects.listen(bucket, null)
+  }
+
+  /** True while a change of the bucket's peers waits. */
+  isLate(bucket: number): boolean {
+    return this.#late.has(bucket)
+  }
+
+  /** True if every required peer has executed the bucket's records up to this ticket. */
+  isClean(bucket: number, ticket: number): boolean {
+    if (ticket === 0) return true
+    const set = this.#setOf[bucket]
+    if (!set || set.required.length === 0) return true
+    if (ticket >= this.#effects.ticket && set.writer.pendingBytes > 0) return false
+    const missing = set.required.filter((slot) => (this.#linkOf(slot)?.cleanTicket ?? -1) < ticket)
+    return missing.length === 0 || (this.acksMajority && 2 * missing.length < set.required.length + 1)
+  }
+
+  /** Hands the turn's records to the links; they leave with the links' next flush. */
+  flush(): void {
+    if (this.#late.size > 0) this.#assignLate()
+    let hadRecords = false
+    for (const set of this.#sets.values()) {
+      if (set.writer.pendingBytes === 0) continue
+      hadRecords = true
+      this.#flushSet(set)
+    }
+    if (hadRecords) this.#effects.ticket++
+  }
+
+  #flushSet(set: ReplicaSet): void {
+    if (set.writer.pendingBytes === 0) return
+    const frames = Buffer.from(set.writer.frame())
+    if (this.dropEvery > 0 && ++this.#frames % this.dropEvery === 0) return
+    for (const slot of set.slots) this.#linkOf(slot)?.append(MESSAGE_RECORDS, frames, this.#effects.ticket)
+  }
+
+  #assignLate(): void {
+    for (const [bucket, [required, receiving]] of [...this.#late]) {
+      if (!this.#effects.isBusy(bucket)) this.assign(bucket, required, receiving)
+    }
+  }
+
+  #find(required: readonly number[], receiving: readonly number[]): ReplicaSet | null {
+    if (required.length === 0 && receiving.length === 0) return null
+    const key = `${required.join(',')}|${receiving.join(',')}`
+    let set = this.#sets.get(key)
+    if (!set) {
+      set = {required: [...required], slots: [...required, ...receiving], writer: new RecordWriter()}
+      this.#sets.set(key, set)
+    }
+    return set
+  }
+}

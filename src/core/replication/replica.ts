@@ -1,0 +1,171 @@
+/**
+ * The receiving half: what masters send is applied here, if it may be.
+ *
+ * For each bucket `fence` is the highest epoch that this node has heard of, from the agreed map or from a message, and `source` who is
+ * master in it. What comes from below the fence is refused and the refused one told (rule R2): so a deposed master can complete nothing,
+ * whatever its clock says. What comes from above raises the fence.
+ *
+ *   copy:  NONE --SYNC_BEGIN--> SYNCING --SYNC_END--> WHOLE        any gap, any difference, any drop --> NONE
+ *
+ * Records of a bucket must follow each other without a gap; whoever cannot say that of his copy has none.
+ */
+import {BUCKET_COUNT} from '../../constants.ts'
+import {assert} from '../../base/assert.ts'
+import {NO_EXPIRY, RecordCursor, checkFrame, readFrame} from '../../record/codec.ts'
+import {REFUSED_GAP, REFUSED_STALE} from '../peer/message.ts'
+import {Replay} from '../replay.ts'
+import type {Effects} from '../effects.ts'
+import type {BucketEpoch, Position, SyncBegin, Verdict} from '../peer/message.ts'
+
+export const COPY_NONE = 0
+export const COPY_SYNCING = 1
+export const COPY_WHOLE = 2
+
+const NO_SOURCE = 255
+
+export interface ReplicaHost {
+  /** A newer epoch of this bucket is known: whatever this node thought to be in it, it is not any more. */
+  fenced(bucket: number): void
+}
+
+export class Replica {
+  readonly copy = new Uint8Array(BUCKET_COUNT)
+  readonly fence = new Uint32Array(BUCKET_COUNT)
+  readonly source = new Uint8Array(BUCKET_COUNT).fill(NO_SOURCE)
+  /** Entries of the agreed log below this index do not decide about the copy: it was begun by one who knew more. */
+  readonly #keepFrom = new Float64Array(BUCKET_COUNT)
+  readonly #effects: Effects
+  readonly #replay: Replay
+  readonly #host: ReplicaHost
+  readonly #cursor = new RecordCursor()
+  /** Planted bugs. */
+  isFenceIgnored = false
+  copyIgnoresDeletes = false
+  countsTtlAnew = false
+
+  constructor(effects: Effects, host: ReplicaHost) {
+    this.#effects = effects
+    this.#replay = new Replay(effects)
+    this.#host = host
+  }
+
+  /** The agreed map says who is master of the bucket in this epoch; false if something newer is known already. */
+  learn(bucket: number, epoch: number, slot: number): boolean {
+    if (epoch < this.fence[bucket]!) return false
+    this.fence[bucket] = epoch
+    this.source[bucket] = slot
+    return true
+  }
+
+  /** This node is not to have a copy, says the entry at `index`. */
+  drop(bucket: number, index: number): void {
+    if (this.copy[bucket] === COPY_NONE || index < this.#keepFrom[bucket]!) return
+    this.#forget(bucket)
+  }
+
+  /** The bucket begins here, empty or from a savefile. */
+  begin(bucket: number): void {
+    this.copy[bucket] = COPY_WHOLE
+  }
+
+  position(bucket: number, epoch: number): Position {
+    return {bucket, epoch, positionEpoch: this.#effects.epoch[bucket]!, seq: this.#effects.seq[bucket]!}
+  }
+
+  /** Applies a message of records; returns what was refused, a line for each bucket. */
+  records(slot: number, body: Buffer): Verdict[] {
+    const refused = new Map<number, Verdict>()
+    this.#each(body, (cursor) => {
+      const {bucket, epoch, seq} = cursor
+      if (refused.has(bucket)) return
+      const code = this.#judge(bucket, epoch, slot, seq)
+      if (code === 0) this.#apply(cursor)
+      else refused.set(bucket, {bucket, epoch: this.fence[bucket]!, code})
+    })
+    return [...refused.values()]
+  }
+
+  image(slot: number, body: Buffer): void {
+    this.#each(body, (cursor) => {
+      const {bucket, epoch} = cursor
+      if (this.copy[bucket] === COPY_SYNCING && epoch === this.fence[bucket] && this.source[bucket] === slot) {
+        this.#replay.apply(cursor)
+      }
+    })
+  }
+
+  /** A copy of the bucket begins; false if the sender is not its master any more. */
+  syncBegin(slot: number, {bucket, epoch, positionEpoch, seq, index}: SyncBegin): boolean {
+    if (!this.#admit(bucket, epoch, slot)) return false
+    this.#forget(bucket)
+    this.copy[bucket] = COPY_SYNCING
+    this.#effects.epoch[bucket] = positionEpoch
+    this.#effects.seq[bucket] = seq
+    this.#keepFrom[bucket] = index
+    return true
+  }
+
+  syncEnd(slot: number, {bucket, epoch}: BucketEpoch): void {
+    const isCurrent = epoch === this.fence[bucket] && this.source[bucket] === slot
+    if (isCurrent && this.copy[bucket] === COPY_SYNCING) this.copy[bucket] = COPY_WHOLE
+  }
+
+  /** A new master asks whether this copy is where its own is. Null: it is not master any more. */
+  agree(slot: number, {bucket, epoch, positionEpoch, seq}: Position): boolean | null {
+    if (!this.#admit(bucket, epoch, slot)) return null
+    const {effects} = {effects: this.#effects}
+    const isWhole = this.copy[bucket] === COPY_WHOLE
+    const isSame = isWhole && effects.epoch[bucket] === positionEpoch && effects.seq[bucket] === seq
+    if (isSame) effects.epoch[bucket] = epoch
+    else this.#forget(bucket)
+    return isSame
+  }
+
+  #judge(bucket: number, epoch: number, slot: number, seq: number): number {
+    if (!this.#admit(bucket, epoch, slot)) return REFUSED_STALE
+    if (this.copy[bucket] === COPY_NONE) return REFUSED_GAP
+    if (seq === this.#effects.seq[bucket]! + 1) return 0
+    this.#forget(bucket)
+    return REFUSED_GAP
+  }
+
+  /** True if `slot` may speak for the bucket in this epoch. */
+  #admit(bucket: number, epoch: number, slot: number): boolean {
+    if (this.isFenceIgnored) return true
+    const fence = this.fence[bucket]!
+    if (epoch < fence) return false
+    if (epoch > fence) {
+      this.fence[bucket] = epoch
+      this.source[bucket] = slot
+      this.#host.fenced(bucket)
+    }
+    return this.source[bucket] === slot
+  }
+
+  #apply(cursor: RecordCursor): void {
+    if (this.copyIgnoresDeletes && this.copy[cursor.bucket] === COPY_SYNCING && cursor.op === 2) {
+      this.#effects.seq[cursor.bucket] = cursor.seq
+      return
+    }
+    if (this.countsTtlAnew && cursor.expireAt !== NO_EXPIRY) cursor.expireAt += this.#effects.time - cursor.time
+    this.#replay.apply(cursor)
+  }
+
+  #each(body: Buffer, visit: (cursor: RecordCursor) => void): void {
+    const cursor = this.#cursor
+    for (let at = 0; at < body.length;) {
+      const verdict = readFrame(body, at, body.length)
+      assert(verdict.kind === 'ok', 'a connection checks what it carries: a frame cannot be damaged')
+      const fault = checkFrame(cursor, body, verdict.frame)
+      assert(fault === null, `a peer of our own version does not write bad records: ${fault?.words ?? ''}`)
+      cursor.openFrame(body, verdict.frame)
+      while (cursor.next()) visit(cursor)
+      at = verdict.frame.end
+    }
+  }
+
+  #forget(bucket: number): void {
+    this.copy[bucket] = COPY_NONE
+    this.#effects.keyspace.clearBucket(bucket)
+  }
+}

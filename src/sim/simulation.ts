@@ -1,0 +1,271 @@
+/**
+ * A whole cluster on one thread with virtual time. One seed decides everything: which faults, when, every delay. A safety phase with faults,
+ * then a liveness phase in which they stop and the cluster must heal; invariants after every event (invariants.ts), the history
+ * checker at the end.
+ */
+import {Prng} from '../base/prng.ts'
+import {BUCKET_COUNT} from '../constants.ts'
+import {NO_NODE} from '../core/cluster/cluster-map.ts'
+import {Raft} from '../core/consensus/raft.ts'
+import {ROLE_SERVING} from '../core/replication/roles.ts'
+import {Disk} from './disk.ts'
+import {Faults} from './faults.ts'
+import {Invariants} from './invariants.ts'
+import {Network} from './network.ts'
+import {Schedule} from './schedule.ts'
+import {SimNode} from './sim-node.ts'
+import {KINDS, Workload} from './workload.ts'
+import type {ClusterMap} from '../core/cluster/cluster-map.ts'
+import type {Kind} from './workload.ts'
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** Virtual seconds of the phase with faults. */
+  readonly seconds: number
+  readonly nodes: number
+  readonly replicas: number
+  readonly keys?: number
+  /** How many buckets have a master beside those of the keys; 16,384 is a whole cluster. */
+  readonly buckets?: number
+  readonly clients?: number
+  /** Keys beside each cell, in its bucket, so that an image takes several steps; 0 if not given. */
+  readonly ballast?: number
+  /** Records, about, that a process does in one step of its background work. */
+  readonly workBudget?: number
+  /** Kinds of operations, or all. */
+  readonly kinds?: readonly Kind[]
+  /** Ms between the operations of one client. */
+  readonly pace?: number
+  readonly plants?: ReadonlySet<string>
+  /** Kinds of faults, or all. */
+  readonly faults?: readonly string[]
+  /** Every event is told, with its virtual time. */
+  readonly trace?: (line: string) => void
+}
+
+export interface SimulationResult {
+  readonly seed: number
+  readonly violations: readonly string[]
+  readonly operations: {ok: number; failed: number; unknown: number; reads: number}
+  readonly faults: Readonly<Record<string, number>>
+  readonly events: number
+  readonly packets: number
+  /** Of everything that happened: equal for equal seeds. */
+  readonly hash: number
+  readonly lostBuckets: number
+}
+
+const SETTLE_MS = 2_000
+const HEAL_MS = 20_000
+const FIRST_PORT = 7_000
+
+export class Simulation {
+  readonly options: SimulationOptions
+  readonly schedule = new Schedule()
+  readonly random: Prng
+  readonly network: Network
+  readonly disk: Disk
+  readonly workload: Workload
+  readonly invariants: Invariants
+  readonly faults: Faults
+  /** Processes that run, by node number. */
+  readonly nodes = new Map<number, SimNode>()
+  /** Node ids: a node whose disk was wiped gets another. */
+  readonly ids: string[] = []
+  readonly violations: string[] = []
+  hash = 0
+  #incarnations = 0
+
+  constructor(options: SimulationOptions) {
+    this.options = options
+    this.random = new Prng(options.seed)
+    this.network = new Network(this.schedule, this.random.fork())
+    this.disk = new Disk(this.schedule, this.random.fork())
+    const {keys = 10, pace = 40, kinds = KINDS, ballast = 0} = options
+    const shape = {registers: keys, pace, kinds, ballast}
+    this.workload = new Workload(this.schedule, this.random.fork(), () => this.running(), shape)
+    this.invariants = new Invariants(
+      this.workload.buckets,
+      () => this.running(),
+      (text) => this.violated(text),
+    )
+    this.faults = new Faults(this, this.random.fork())
+  }
+
+  /** Runs it all. */
+  run(): SimulationResult {
+    const {nodes, seconds, clients = 6} = this.options
+    for (let i = 0; i < nodes; i++) this.begin(i, i === 0)
+    this.#advance(SETTLE_MS)
+    this.workload.start(clients)
+    this.faults.start()
+    this.#advance(seconds * 1000)
+    this.faults.stop()
+    this.trace('faults end')
+    this.#heal()
+    this.workload.stop()
+    this.#finish()
+    return {
+      seed: this.options.seed,
+      violations: this.violations,
+      operations: this.workload.counts,
+      faults: this.faults.counts,
+      events: this.schedule.events,
+      packets: this.network.packets,
+      hash: this.hash >>> 0,
+      lostBuckets: this.invariants.lostBuckets,
+    }
+  }
+
+  running(): SimNode[] {
+    return [...this.nodes.values()].filter((node) => !node.isDead)
+  }
+
+  /** Starts a process for node `i`: the founder of the cluster, or one that joins. */
+  begin(i: number, isFounder: boolean): void {
+    const id = (this.ids[i] ??= this.#newId(i))
+    if (isFounder) this.disk.set(id, Raft.bootstrap(id))
+    const random = this.random.fork()
+    const node = new SimNode({
+      id,
+      incarnation: (++this.#incarnations).toString(16).padStart(8, '0'),
+      port: FIRST_PORT + i,
+      isVoterOnly: false,
+      state: this.disk.read(id),
+      disk: this.disk,
+      schedule: this.schedule,
+      network: this.network,
+      random,
+      plants: this.options.plants ?? new Set(),
+      workBudget: this.options.workBudget ?? 2_000,
+      trace: (text) => this.trace(text),
+      drift: 0.995 + random.below(100) / 10_000,
+      clockOffset: random.below(1_000_000),
+    })
+    this.nodes.set(i, node)
+    this.trace(`${id.slice(0, 4)} starts as ${node.incarnation}`)
+    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas, this.#bucketsInPlay())
+    else node.cluster.join()
+  }
+
+  /** The disk of node `i` is empty from now on: its next process is another node. */
+  wipe(i: number): void {
+    this.disk.wipe(this.ids[i]!)
+    this.ids[i] = this.#newId(i)
+  }
+
+  /** The newest map that anybody has. */
+  newestMap(): ClusterMap | null {
+    let best: ClusterMap | null = null
+    for (const {cluster} of this.running()) if (!best || cluster.map.revision > best.revision) best = cluster.map
+    return best
+  }
+
+  violated(text: string): void {
+    this.violations.push(`at ${this.schedule.now.toFixed(1)} ms: ${text}`)
+    this.trace(`VIOLATION ${text}`)
+  }
+
+  trace(text: string): void {
+    for (let i = 0; i < text.length; i++) this.hash = (Math.imul(this.hash, 31) + text.charCodeAt(i)) | 0
+    this.hash = (Math.imul(this.hash, 31) + Math.floor(this.schedule.now * 1000)) | 0
+    this.options.trace?.(`${this.schedule.now.toFixed(1).padStart(9)} ${text}`)
+  }
+
+  #newId(i: number): string {
+    const digits = this.random.next32().toString(16).padStart(8, '0')
+    return `${(i + 10).toString(16).padStart(2, '0')}${digits}`.padEnd(40, '0')
+  }
+
+  /** Those of the workload and some others: a seed with all 16,384 would spend its time on moving empty ones. */
+  #bucketsInPlay(): number[] {
+    const {buckets = 100} = this.options
+    const inPlay = new Set(this.workload.buckets)
+    for (let i = 0; i < buckets; i++) inPlay.add(Math.floor((i * BUCKET_COUNT) / buckets))
+    return [...inPlay].sort((a, b) => a - b)
+  }
+
+  #advance(ms: number): void {
+    this.schedule.run(this.schedule.now + ms, () => {
+      this.invariants.check()
+      return this.violations.length === 0
+    })
+  }
+
+  /** Until everything is as it should be, or for too long. */
+  #heal(): void {
+    const until = this.schedule.now + HEAL_MS
+    while (this.violations.length === 0 && this.#unhealed() !== null && this.schedule.now < until) this.#advance(250)
+    const unhealed = this.#unhealed()
+    if (unhealed !== null && this.violations.length === 0) {
+      this.violated(`not healed ${HEAL_MS} ms after the faults: ${unhealed}`)
+      this.#describe()
+    }
+    this.trace('healed')
+  }
+
+  /** Into the trace: where everybody stands, for whoever looks for the cause. */
+  #describe(): void {
+    for (const {id, incarnation, cluster, isPaused} of this.running()) {
+      const {raft, map, selfSlot, isAdmitted, isGone, appliedIndex, hasLease} = cluster
+      const {role, term, leader, commitIndex, lastIndex, config} = raft
+      const facts = {incarnation, role, term, leader, commitIndex, lastIndex, appliedIndex, config, selfSlot}
+      this.trace(`${id.slice(0, 4)} ${JSON.stringify({...facts, isAdmitted, isGone, hasLease, isPaused})}`)
+      this.trace(`  revision ${map.revision}, members ${JSON.stringify(map.members)}`)
+    }
+    const map = this.newestMap()
+    for (const bucket of map ? this.workload.buckets : []) {
+      const line = {epoch: map!.epoch[bucket], copies: map!.copies(bucket), syncing: map!.syncing[bucket]}
+      const roles = this.running().map(({id, cluster}) => `${id.slice(0, 4)} ${cluster.roles.role[bucket]}`)
+      this.trace(`bucket ${bucket} ${JSON.stringify({...line, target: map!.target[bucket], roles})}`)
+    }
+  }
+
+  /** What is not as it should be, or null. */
+  #unhealed(): string | null {
+    const nodes = this.running()
+    const leaders = nodes.filter(({cluster}) => cluster.raft.role === 'leader')
+    if (leaders.length !== 1) return `${leaders.length} leaders`
+    const {map} = leaders[0]!.cluster
+    const outsider = nodes.find(({cluster}) => !cluster.isAdmitted)
+    if (outsider) return `${outsider.id.slice(0, 4)} is not admitted`
+    const behind = nodes.find(({cluster}) => cluster.map.revision !== map.revision)
+    if (behind) return `${behind.id.slice(0, 4)} has an old map`
+    const wanted = Math.min(this.options.replicas + 1, nodes.length)
+    for (const bucket of this.workload.buckets) {
+      const slot = map.master[bucket]!
+      if (slot === NO_NODE) continue
+      const master = nodes.find(({cluster}) => cluster.selfSlot === slot)
+      if (!master) return `the master of bucket ${bucket} does not run`
+      if (master.cluster.roles.role[bucket] !== ROLE_SERVING) return `bucket ${bucket} is not served`
+      if (map.copyCount(bucket) !== wanted) return `bucket ${bucket} has ${map.copyCount(bucket)} copies`
+    }
+    const waiting = nodes.find(({cluster}) => cluster.gate.waitingCount > 0)
+    return waiting && this.schedule.now % 1000 < 1 ? 'replies wait' : null
+  }
+
+  #finish(): void {
+    if (this.violations.length > 0) return
+    let unread: readonly string[] | null = null
+    this.workload.readAll((keys) => {
+      unread = keys
+    })
+    this.#advance(4_000)
+    const map = this.newestMap()
+    const lost = this.workload.buckets.some((bucket) => map?.master[bucket] === NO_NODE)
+    if (unread === null) this.violated('the last reads were not answered')
+    else if ((unread as readonly string[]).length > 0 && !lost) {
+      this.violated(`keys cannot be read at the end: ${(unread as readonly string[]).join(' ')}`)
+    }
+    this.invariants.compareCopies()
+    for (const fault of this.workload.check()) this.violated(fault)
+    const {ok} = this.workload.counts
+    if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
+  }
+}
+
+/** A whole run in which the seed decides what `options` does not: 3 to 7 nodes, and one or two replicas of each bucket. */
+export function runSeed(seed: number, options: Partial<SimulationOptions> & {seconds: number}): SimulationResult {
+  const drawn = {seed, nodes: 3 + (seed % 5), replicas: seed % 3 === 0 ? 2 : 1}
+  return new Simulation({...drawn, ...options}).run()
+}

@@ -1,0 +1,78 @@
+/** The stream between two nodes: order, loss, and who is sent what again. */
+import {expect, test} from 'vitest'
+import {Link} from '../../../src/core/peer/link.ts'
+import {LINK_RESEND_MS} from '../../../src/constants.ts'
+
+const A = '0000000a'
+const B = '0000000b'
+
+interface End {
+  readonly link: Link
+  readonly heard: string[]
+  /** Packets on their way to the other end. */
+  readonly sent: Buffer[]
+}
+
+function makeEnd(own: string, peer: string): End {
+  const heard: string[] = []
+  const sent: Buffer[] = []
+  const link = new Link('peer', peer, own, {
+    sendPacket: (packet) => sent.push(Buffer.from(packet)) > 0,
+    canExecute: () => true,
+    message: (_, body) => heard.push(body.toString()),
+    loose: () => undefined,
+    acknowledged: () => undefined,
+    broken: () => undefined,
+  })
+  link.connected(0)
+  return {link, heard, sent}
+}
+
+function deliver(from: End, to: End, now: number): void {
+  for (const packet of from.sent.splice(0)) to.link.receive(packet, now)
+}
+
+function say(end: End, text: string, now: number): void {
+  end.link.append(1, Buffer.from(text))
+  end.link.flush(now)
+}
+
+test('messages arrive in order, each once, though a packet comes twice', () => {
+  const [a, b] = [makeEnd(A, B), makeEnd(B, A)]
+  say(a, 'one', 0)
+  say(a, 'two', 1)
+  a.sent.push(Buffer.from(a.sent[0]!))
+  deliver(a, b, 2)
+  expect(b.heard).toEqual(['one', 'two'])
+})
+
+test('a lost packet is sent again though new ones keep being sent behind it', () => {
+  const [a, b] = [makeEnd(A, B), makeEnd(B, A)]
+  say(a, 'lost', 0)
+  a.sent.length = 0
+  // Never a pause as long as that after which a packet is sent again.
+  for (let now = 10; now <= LINK_RESEND_MS + 10; now += 10) {
+    say(a, `at ${now}`, now)
+    a.link.tick(now)
+  }
+  deliver(a, b, LINK_RESEND_MS + 20)
+  expect(b.heard[0]).toBe('lost')
+})
+
+test('an acknowledgement says that everything up to it was executed', () => {
+  const [a, b] = [makeEnd(A, B), makeEnd(B, A)]
+  say(a, 'one', 0)
+  expect(a.link.isAcked(a.link.position)).toBe(false)
+  deliver(a, b, 1)
+  b.link.flush(1)
+  deliver(b, a, 2)
+  expect(a.link.isAcked(a.link.position)).toBe(true)
+  expect(a.link.lateness(50)).toBe(0)
+})
+
+test('a packet of or for another incarnation is dropped', () => {
+  const [a, b] = [makeEnd(A, B), makeEnd('0000000c', A)]
+  say(a, 'one', 0)
+  deliver(a, b, 1)
+  expect(b.heard).toEqual([])
+})
