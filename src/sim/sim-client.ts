@@ -44,15 +44,18 @@ export class SimClient {
   }
 
   #try(key: string, requests: readonly Buffer[], redirects: number, finish: Finish): void {
-    const nodes = this.#nodes()
+    const nodes = this.#nodes().filter(({isOpen}) => isOpen)
     const known = nodes.find((node) => node.cluster.self.port === this.#routes.get(key))
     // Now and then it asks anybody, as after a restart.
     const isLost = known === undefined || this.#random.below(ASKS_ANYBODY) === 0
-    const node = isLost ? nodes[this.#random.below(nodes.length)] : known
-    if (!node) return finish('failed', [])
+    if (nodes.length === 0) return finish('failed', [])
+    const node = isLost ? nodes[this.#random.below(nodes.length)]! : known
     this.#schedule.after(this.#delay(), () => {
-      // Nothing listens there.
-      if (node.isDead) return finish('failed', [])
+      if (!node.isOpen) {
+        // Nothing listens there: it goes to another one, and gives up when it has met too many of those.
+        this.#routes.delete(key)
+        return redirects > 0 ? this.#try(key, requests, redirects - 1, finish) : finish('failed', [])
+      }
       node.request(requests, (bytes) => {
         this.#schedule.after(this.#delay(), () => {
           if (bytes === null) return finish('unknown', [])

@@ -19,6 +19,8 @@ import type {Endpoint, Network} from './network.ts'
 import type {Schedule} from './schedule.ts'
 
 const TICK_MS = 25
+/** How long a node that comes back to a cluster turns clients away until it is let in. */
+const CLOSED_MS = 3_000
 /** The wall clock at the beginning. */
 const WALL_MS = 1_800_000_000_000
 
@@ -83,6 +85,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
   #deferred: (() => void)[] = []
   #isWorkPlanned = false
   #sessions = 0
+  #isOpen = false
   /** Inputs it has had: between two of them nothing about it changes. */
   turns = 0
 
@@ -105,6 +108,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     this.engine.cluster = this.cluster
     options.disk.open(id)
     options.network.add(this)
+    options.schedule.after(CLOSED_MS, () => (this.#isOpen = true))
     this.#planTick()
   }
 
@@ -116,6 +120,11 @@ export class SimNode implements Endpoint, Host, ClusterHost {
 
   get isPaused(): boolean {
     return this.#isPaused
+  }
+
+  /** Clients find it: it was let into its cluster, or has waited for that long enough. */
+  get isOpen(): boolean {
+    return this.#isOpen && !this.#isDead
   }
 
   isAlive(): boolean {
@@ -301,6 +310,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
   }
 
   event(name: ClusterEvent, detail: Readonly<Record<string, unknown>>): void {
+    if (name === 'admitted') this.#isOpen = true
     this.#o.trace(`${this.id.slice(0, 4)} ${name} ${JSON.stringify(detail).slice(0, 300)}`)
   }
 

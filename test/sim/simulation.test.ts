@@ -38,6 +38,16 @@ test('a bucket whose copies are all gone is lost, and nobody is told that it is 
   for (let seed = 1; seed <= 3; seed++) expect(runSeed(seed, {seconds: 10, faults: ['lose']}).violations).toEqual([])
 })
 
+test('planned work costs no client an answer: each is told, once, and nothing is unknown', {timeout: 300_000}, () => {
+  for (let seed = 1; seed <= 8; seed++) {
+    const planned = {seconds: 10, faults: ['move', 'join', 'leave'], pace: 5, clients: 12}
+    const {violations, operations, faults} = runSeed(seed, planned)
+    expect(violations, `seed ${seed}`).toEqual([])
+    expect(Object.keys(faults).length, `seed ${seed}`).toBeGreaterThan(0)
+    expect(operations, `seed ${seed}`).toMatchObject({failed: 0, unknown: 0})
+  }
+})
+
 test('every kind of operation has keys in the workload', () => {
   const workload = new Workload(new Schedule(), new Prng(1), () => [], {
     registers: 3,

@@ -292,7 +292,7 @@ export class Master {
     const handing = this.#handing.get(bucket)
     if (handing && map.target[bucket] !== handing.to) {
       this.#handing.delete(bucket)
-      this.#c.roles.set(bucket, ROLE_SERVING, this.#c.now())
+      if (!this.#agreements.has(bucket)) this.#c.roles.set(bucket, ROLE_SERVING, this.#c.now())
     }
     this.#tryReady(bucket)
   }
@@ -314,7 +314,8 @@ export class Master {
     const agreement = this.#agreements.get(bucket)
     if (!agreement || agreement.pending.size > 0 || this.#c.now() < agreement.readyAt) return
     this.#agreements.delete(bucket)
-    this.#c.roles.set(bucket, ROLE_SERVING, this.#c.now())
+    this.#c.sets.doubt(bucket, false)
+    this.#c.roles.set(bucket, this.#handing.has(bucket) ? ROLE_HANDING : ROLE_SERVING, this.#c.now())
     const epoch = this.reign[bucket]!
     const {previous} = agreement
     if (previous !== NO_NODE && previous !== this.#c.selfSlot()) push(this.#notices, previous, {bucket, epoch})
@@ -356,8 +357,8 @@ export class Master {
   #lostCopy(bucket: number, slot: number): void {
     const map = this.#c.map()
     if (map.isInSync(bucket, slot)) {
-      // Its acknowledgements are worth nothing: wait until the map says so.
-      this.#c.gate.fail(bucket)
+      // Its acknowledgements are worth nothing. Who waits for them waits until the map does not have it any more: the others have it all.
+      this.#c.sets.doubt(bucket, true)
       const agreement = this.#agreements.get(bucket) ?? newAgreement(NO_NODE)
       agreement.pending.add(slot)
       agreement.different.add(slot)
@@ -398,6 +399,7 @@ export class Master {
     }
     for (const [bucket, {to, since}] of this.#handing) {
       const isDrained =
+        !this.#agreements.has(bucket) &&
         sets.isClean(bucket, effects.ticketOf[bucket]!) &&
         !parking.hasJob(bucket) &&
         !sets.isLate(bucket) &&

@@ -26,6 +26,8 @@ export class ReplicaSets {
   readonly #setOf = new Array<ReplicaSet | null>(BUCKET_COUNT).fill(null)
   /** Buckets whose peers changed in the middle of a long change. */
   readonly #late = new Map<number, readonly [readonly number[], readonly number[]]>()
+  /** Buckets of which some peer acknowledges what it does not execute. */
+  readonly #doubted = new Set<number>()
   /** Planted bug `drop-record`: forgets one frame in so many. */
   dropEvery = 0
   #frames = 0
@@ -57,8 +59,15 @@ export class ReplicaSets {
   /** The bucket is not ours any more. */
   release(bucket: number): void {
     this.#late.delete(bucket)
+    this.#doubted.delete(bucket)
     this.#setOf[bucket] = null
     this.#effects.listen(bucket, null)
+  }
+
+  /** While `isOn` nothing of the bucket counts as acknowledged: a peer of it acknowledges records that it refuses. */
+  doubt(bucket: number, isOn: boolean): void {
+    if (isOn) this.#doubted.add(bucket)
+    else this.#doubted.delete(bucket)
   }
 
   /** True while a change of the bucket's peers waits. */
@@ -68,6 +77,7 @@ export class ReplicaSets {
 
   /** True if every required peer has executed the bucket's records up to this ticket. */
   isClean(bucket: number, ticket: number): boolean {
+    if (this.#doubted.size > 0 && this.#doubted.has(bucket)) return false
     if (ticket === 0) return true
     const set = this.#setOf[bucket]
     if (!set || set.required.length === 0) return true
