@@ -49,7 +49,7 @@ const HUNTS: Readonly<Record<string, Hunt>> = {
   'drop-record': {},
   'split-transaction': {},
   'relative-ttl': {},
-  'serve-after-handoff': {faults: ['move', 'leave', 'hold-back', 'one-way']},
+  'serve-after-handoff': {faults: ['move', 'slow'], pace: 10},
   'lost-is-empty': {faults: ['lose']},
 }
 
