@@ -149,6 +149,12 @@ export const RAFT_MESSAGE_BYTES_MAX = 256 * 1024 * 1024
 export const RAFT_RESEND_HEARTBEATS = 3
 /** The same for a snapshot, which takes longer to send and to write. */
 export const RAFT_SNAPSHOT_RESEND_HEARTBEATS = 20
+/** An entry that an operator proposes: room for a list of every other bucket. */
+export const CLUSTER_CHANGE_BYTES_MAX = 256 * 1024
+/** DUMPBUCKET waits no longer than this for the bucket; its move goes on. */
+export const BUCKET_MOVE_TIMEOUT_MS = 60_000
+/** Rounds of the planner that are played to show what a rebalance would do. */
+export const PLAN_ROUNDS_MAX = 50
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
@@ -165,6 +171,7 @@ assert(LINK_PACKET_BYTES_MAX < LINK_BUFFER_BYTES_MAX, 'a packet must fit what is
 assert(RAFT_APPEND_BYTES_MAX <= RAFT_ENTRY_BYTES_MAX, 'only an entry alone in its message may exceed the limit')
 // JSON writes one byte of data with up to 6.
 assert(6 * RAFT_ENTRY_BYTES_MAX < RAFT_MESSAGE_BYTES_MAX, 'the largest entry must fit a message')
+assert(CLUSTER_CHANGE_BYTES_MAX < RAFT_ENTRY_BYTES_MAX, "an operator's entry must fit the agreed log")
 assert(PEER_PACKET_BYTES_MAX < PEER_QUEUE_BYTES_MAX, 'the largest packet must fit the queue of a peer')
 assert(2 * PEER_NAME_BYTES_MAX + 128 < PEER_CONTROL_BYTES_MAX, 'a hello must fit a control frame')
 assert(PEER_REASON_BYTES_MAX < PEER_CONTROL_BYTES_MAX, 'a refusal must fit a control frame')

@@ -29,6 +29,10 @@ export interface ErrorKind {
 export const ERROR_KINDS = {
   E_USAGE: {exitCode: EXIT.usage, when: 'A flag or an argument is missing, unknown or malformed.'},
   E_PORT_IN_USE: {exitCode: EXIT.failed, when: 'Another process listens on the port.'},
+  E_JOIN: {
+    exitCode: EXIT.cannotConnect,
+    when: 'No node of those named with --join answers as a kv node, or the cluster does not let this node in.',
+  },
   E_ADDRESS: {exitCode: EXIT.failed, when: 'The host to listen on is not an address of this machine.'},
   E_DATA_DIR: {exitCode: EXIT.failed, when: 'The data dir cannot be made, read or written.'},
   E_DATA_DIR_IN_USE: {exitCode: EXIT.failed, when: 'A running node uses the data dir.'},
@@ -54,6 +58,7 @@ export const ERROR_KINDS = {
   E_INTERRUPTED: {exitCode: EXIT.interrupted, when: 'Ctrl-C, or the caller gave up.'},
   E_UNKNOWN_COMMAND: {exitCode: EXIT.unknownCommand, when: 'There is no such `kv` command.'},
   E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},
+  E_NOT_FOUND: {exitCode: EXIT.notFound, when: 'There is no such node in the cluster.'},
   E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
 } as const satisfies Record<string, ErrorKind>
 

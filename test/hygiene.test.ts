@@ -8,6 +8,12 @@ import {REPO_ROOT} from './support/kv.ts'
 const LINES_MAX = 400
 /** Longer files, each with the reason why it is one idea. */
 const LONG_FILES: Readonly<Record<string, string>> = {
+  'src/core/cluster/cluster-map.ts':
+    'every entry of the agreed log and its condition, beside the lines that they change',
+  'src/core/cluster/cluster.ts':
+    'joins Raft, map, links and both halves of replication: every input and what it leads to',
+  'src/core/engine.ts': 'joins all parts of the engine: the only file that knows all',
+  'src/core/replication/master.ts': 'the life of a bucket at its master, one transition after the other',
   'src/core/keyspace/dict.ts': 'one table with linear hashing: find, grow, shrink and scan share its layout',
   'src/core/keyspace/keyspace.ts': 'every transition of a key, on the hot path',
   'src/core/keyspace/map-store.ts': 'both encodings of a map behind one set of operations',

@@ -8,15 +8,15 @@ import {prose} from '../../src/cli/prose.ts'
 import {selfCommand} from '../../src/cli/shell.ts'
 import {renderTable} from '../../src/cli/table.ts'
 import {formatCount} from '../../src/cli/units.ts'
-import {DEFAULT_PORT, BUCKET_COUNT} from '../../src/constants.ts'
+import {BUCKET_COUNT, DEFAULT_PORT} from '../../src/constants.ts'
 
 export default class ClusterDemo extends BaseCommand {
   static override summary = 'Start a throw-away cluster to play with.'
   static override description = prose`
-    Starts a node as a child process, waits until clients can use it, shows three lines to paste into another terminal,
-    and stays until Ctrl-C. Its data lives in memory and goes with it.
+    Starts nodes as child processes, waits until they have shared the buckets and clients can use them, shows three lines
+    to paste into another terminal, and stays until Ctrl-C. The data lives in memory and goes with them.
 
-    With --detach it returns at once and the node goes on; stop it with kv node stop.
+    With --detach it returns at once and the nodes go on; stop each with kv node stop.
   `
   static override examples = [
     '<%= config.bin %> cluster demo',
@@ -28,19 +28,23 @@ export default class ClusterDemo extends BaseCommand {
       max: 65_535,
       description: `Port to use; without it ${DEFAULT_PORT}, or a free one if that is taken.`,
     }),
+    nodes: Flags.integer({default: 3, min: 1, max: 20, description: 'How many nodes.'}),
+    replicas: Flags.integer({default: 1, min: 0, max: 4, description: 'Copies of each bucket besides its master.'}),
     detach: Flags.boolean({char: 'd', description: 'Return at once and leave it running.'}),
   }
 
   async run(): Promise<unknown> {
     const {flags} = await this.parse(ClusterDemo)
     const port = flags.port ?? ((await isPortFree(DEFAULT_PORT)) ? DEFAULT_PORT : 0)
-    const demo = await startDemo({port, isDetached: flags.detach})
+    const demo = await startDemo({port, nodes: flags.nodes, replicas: flags.replicas, isDetached: flags.detach})
     const self = selfCommand()
     const lines = demoLines(demo.nodes[0]!.address, self)
     if (flags.detach) {
       this.#show(demo, lines)
-      const stop = `${self} node stop ${formatAddress(demo.nodes[0]!.address)} --yes`
-      this.print(`It goes on without this terminal; its log is ${demo.logFile}. To end it:\n\n  ${stop}\n`)
+      const stops = demo.nodes.map(({address}) => `${self} node stop ${formatAddress(address)} --yes`)
+      this.print(
+        `It goes on without this terminal; its log is ${demo.logFile}. To end it:\n\n${indent(stops.join('\n'))}\n`,
+      )
       return {...demoJson(demo, lines), logFile: demo.logFile}
     }
     if (this.jsonEnabled()) this.logJson(demoJson(demo, lines))
@@ -83,7 +87,7 @@ export default class ClusterDemo extends BaseCommand {
     if (isStopping && exitCode === 0) this.print('Gone. Thank you for looking.')
     else
       this.note(
-        `${this.errorStyle.red('kv:')} The node ended ${isStopping ? 'badly' : 'by itself'} (exit code ${exitCode}).`,
+        `${this.errorStyle.red('kv:')} A node ended ${isStopping ? 'badly' : 'by itself'} (exit code ${exitCode}).`,
       )
   }
 }

@@ -7,7 +7,9 @@ import {nodeBanner} from '../../src/cli/node-banner.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {runNode, type NodeUi} from '../../src/cli/run-node.ts'
+import {parseAddress, type Address} from '../../src/base/address.ts'
 import {DEFAULT_PORT} from '../../src/constants.ts'
+import {KvError} from '../../src/errors.ts'
 import type {NodeOptions} from '../../src/node/options.ts'
 
 const POLICIES = ['noeviction', 'allkeys-lru', 'volatile-lru', 'volatile-ttl'] as const
@@ -40,6 +42,29 @@ export default class NodeStart extends BaseCommand {
       description: 'What clients are told to connect to, if not the address it listens on.',
     }),
     'data-dir': Flags.string({helpValue: 'dir', description: 'Keeps the node id; made if missing.'}),
+    join: Flags.string({
+      helpValue: 'host:port,...',
+      description: 'Join the cluster of the first of these nodes that answers.',
+    }),
+    'peer-port': Flags.integer({
+      min: 1,
+      max: 65_535,
+      description: 'Port for other nodes; default the client port + 10000.',
+    }),
+    replicas: Flags.integer({
+      default: 1,
+      min: 0,
+      max: 4,
+      description: 'Copies besides the master, in a cluster that this node founds.',
+    }),
+    'voter-only': Flags.boolean({description: 'Vote on changes of the cluster, but hold no data.'}),
+    'secret-file': Flags.string({
+      helpValue: 'file',
+      description: 'What nodes must share to talk to each other; one line.',
+    }),
+    'accept-loss': Flags.boolean({
+      description: 'If the only copy of some buckets went with the last process of this node, go on with empty ones.',
+    }),
     'save-file': Flags.string({helpValue: 'file', description: 'Read at start if it exists, written on a stop.'}),
     'max-memory': Flags.string({
       default: '0',
@@ -95,6 +120,12 @@ interface StartFlags {
   readonly announce: string | undefined
   readonly 'data-dir': string | undefined
   readonly 'save-file': string | undefined
+  readonly join: string | undefined
+  readonly 'peer-port': number | undefined
+  readonly replicas: number
+  readonly 'voter-only': boolean
+  readonly 'secret-file': string | undefined
+  readonly 'accept-loss': boolean
   readonly 'max-memory': string
   readonly 'max-memory-policy': (typeof POLICIES)[number]
   readonly 'password-file': string | undefined
@@ -102,8 +133,32 @@ interface StartFlags {
   readonly 'idle-timeout': string
 }
 
+/** Faults on purpose, for tests of the testers; loudly refused without the second variable. */
+function plantsOf(env: NodeJS.ProcessEnv): ReadonlySet<string> {
+  const names = (env['KV_PLANT'] ?? '').split(',').filter(Boolean)
+  if (names.length === 0) return new Set()
+  if (env['KV_ALLOW_PLANTS'] !== '1') {
+    throw new KvError(
+      'E_USAGE',
+      'KV_PLANT makes a node lose data on purpose.',
+      'Unset it, or set KV_ALLOW_PLANTS=1 too.',
+    )
+  }
+  process.stderr.write(`*** KV_PLANT=${names.join(',')}: this node is wrong on purpose. ***\n`)
+  return new Set(names)
+}
+
+function addresses(text: string): Address[] {
+  return text.split(',').map((part) => {
+    const address = parseAddress(part.trim(), DEFAULT_PORT)
+    if (!address) throw new KvError('E_USAGE', `${part} is no address`, 'Write host:port, for instance 127.0.0.1:7379.')
+    return address
+  })
+}
+
 function nodeOptions(flags: StartFlags): NodeOptions {
   const password = readPassword(flags['password-file'])
+  const secret = flags['secret-file'] === undefined ? undefined : readPassword(flags['secret-file'])
   return {
     host: flags.host,
     port: flags.port,
@@ -111,6 +166,13 @@ function nodeOptions(flags: StartFlags): NodeOptions {
     ...(flags['data-dir'] !== undefined && {dataDir: flags['data-dir']}),
     ...(flags['save-file'] !== undefined && {saveFile: flags['save-file']}),
     ...(password !== undefined && {password}),
+    ...(secret !== undefined && {secret}),
+    ...(flags.join !== undefined && {join: addresses(flags.join)}),
+    ...(flags['peer-port'] !== undefined && {peerPort: flags['peer-port']}),
+    replicas: flags.replicas,
+    isVoterOnly: flags['voter-only'],
+    acceptsLoss: flags['accept-loss'],
+    plants: plantsOf(process.env),
     maxMemoryBytes: amountOf('bytes', 'max-memory', flags['max-memory']),
     maxMemoryPolicy: flags['max-memory-policy'],
     maxClients: flags['max-clients'],

@@ -67,20 +67,22 @@ export async function runNode(options: RunOptions): Promise<NodeExit> {
 
 /** Returns what takes the listeners away again. */
 function listenForStop(node: RunningNode, {ui, source, isBoundToParent}: RunOptions): () => void {
-  const stop = (cause: string): void => {
+  const stop = (cause: string, isHasty = false): void => {
     ui.event({event: 'stopping', cause})
     // A stop that fails leaves the node running: its savefile could not be written, and it keeps the data.
     node.stop(cause).catch((error: Error) => {
       ui.event({event: 'notStopped', message: error.message})
       ui.log.error({cause}, error.message)
     })
+    if (isHasty) node.stop(cause).catch(() => undefined)
   }
   const listeners = [
     ['SIGINT', () => stop('SIGINT')],
     ['SIGTERM', () => stop('SIGTERM')],
     // A terminal that is closed is no reason to lose what the savefile would keep.
     ['SIGHUP', () => stop('SIGHUP')],
-    ...(isBoundToParent ? [['disconnect', () => stop('the parent process ended')] as const] : []),
+    // Nobody is left to wait for a handover: the second call asks for haste.
+    ...(isBoundToParent ? [['disconnect', () => stop('the parent process ended', true)] as const] : []),
   ] as const
   for (const [event, listener] of listeners) source.on(event, listener)
   return () => {

@@ -56,3 +56,17 @@ export function formatBytes(bytes: number): string {
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US')
 }
+
+/** `45 s`, `12 min`, `5 h`, `3 d`: the largest unit that is not 0. */
+export function formatUptime(seconds: number): string {
+  if (seconds < 60) return `${Math.floor(seconds)} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`
+}
+
+/** `412 of 1,000, 120/s, 5 s left`: how far something has come. */
+export function formatRate(done: number, total: number, elapsedMs: number): string {
+  const rate = elapsedMs > 0 ? (done * 1_000) / elapsedMs : 0
+  const left = rate > 0 ? `, ${formatUptime(Math.ceil((total - done) / rate))} left` : ''
+  return `${formatCount(done)} of ${formatCount(total)}, ${formatCount(rate)}/s${left}`
+}

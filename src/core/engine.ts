@@ -36,6 +36,7 @@ import {Gate} from './replication/gate.ts'
 import {ROLE_SERVING, Roles} from './replication/roles.ts'
 import {movedError, readsReplica} from './cluster/route.ts'
 import {Pause, REFUSE, RUN} from './pause.ts'
+import {Waits} from './command/waits.ts'
 import {Slowlog} from './slowlog.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
 import {isFromBrowser, unknownCommand, unknownSubcommand} from './command/unknown.ts'
@@ -84,6 +85,8 @@ export class Engine {
   readonly expiry: Expiry
   readonly defrag: Defrag
   readonly parking: Parking
+  /** Requests that wait for the cluster to agree on something. */
+  readonly waits: Waits
   /** What this node answers for each bucket: without a cluster, it is master of all. */
   readonly roles: Roles
   /** Holds replies back until they may be told; null without a cluster. */
@@ -114,6 +117,7 @@ export class Engine {
     this.maps = new MapStore(this.keyspace)
     this.effects = new Effects(this.keyspace, this.maps)
     this.parking = new Parking(host)
+    this.waits = new Waits(host)
     this.roles = new Roles(this.parking)
     this.eviction = new Eviction(this.effects, this.random.fork(), this.roles)
     this.expiry = new Expiry(this.effects, this.roles)
@@ -200,6 +204,7 @@ export class Engine {
     this.gate?.forget(session)
     this.monitors.delete(session)
     this.parking.forget(session)
+    this.waits.forget(session)
   }
 
   /** Runs a queued command of a transaction, whose checks were made when it was queued. */
@@ -223,6 +228,7 @@ export class Engine {
     if (this.pause.tick(unixMs)) this.parking.wakePaused()
     if (this.eviction.isOver) this.eviction.makeRoom()
     this.defrag.plan()
+    this.waits.tick()
     if (this.hasWork) this.host.requestWork()
   }
 

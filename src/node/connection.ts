@@ -25,6 +25,7 @@ import type {Request} from '../resp/request-decoder.ts'
 import type {Recipient, Turn} from './turn.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
+import type {Barrier} from '../core/replication/gate.ts'
 
 /** Replies of one chunk are handed over in pieces of about this size. */
 const REPLY_PIECE_BYTES = 256 * 1024
@@ -40,6 +41,8 @@ export interface ConnectionPool {
   /** Room for the requests that are read ahead, and where each ends in the chunk. */
   readonly requests: Request[]
   readonly ends: number[]
+  /** Something was executed that peers wait for: to be sent at the end of the turn. */
+  flushSoon(): void
   bytesIn: number
   bytesOut: number
   /** How far behind a client may be with reading. */
@@ -47,6 +50,12 @@ export interface ConnectionPool {
   /** Bytes of large buffers that were let go: see collector.ts. */
   droppedBytes: number
   closed(connection: Connection): void
+}
+
+interface Held {
+  readonly bytes: Buffer
+  /** Null: it only waits for those before it. */
+  readonly barrier: Barrier | null
 }
 
 export class Connection implements Recipient {
@@ -69,6 +78,9 @@ export class Connection implements Recipient {
   /** The request that was executed last in this turn. */
   #lastRequest: Request | null = null
   #commandsBefore = 0
+  /** Replies that wait for copies or a lease, and those behind them. */
+  #held: Held[] = []
+  #heldBytes = 0
   /** The request that waits is SHUTDOWN. */
   awaitsStop = false
 
@@ -82,7 +94,8 @@ export class Connection implements Recipient {
 
   /** True while a request that was taken is not answered; SHUTDOWN is not waited for by the stop that it asked for. */
   get isBusy(): boolean {
-    return this.#isWaiting && this.#parkedRequest === null && !this.awaitsStop && !this.#isEnding
+    if (this.awaitsStop || this.#isEnding) return false
+    return (this.#isWaiting && this.#parkedRequest === null) || this.#held.length > 0
   }
 
   /** True while a request waits: the client is not idle, whatever the clock says. */
@@ -159,6 +172,18 @@ export class Connection implements Recipient {
     this.complete(() => undefined)
   }
 
+  /** Barriers were opened: sends what no longer waits. Not while another connection writes its replies. */
+  releaseHeld(): void {
+    const {turn} = this.#pool
+    while (this.#held.length > 0 && this.#held[0]!.barrier?.isOpen !== false) {
+      const {bytes} = this.#held.shift()!
+      this.#heldBytes -= bytes.length
+      const start = turn.writer.pos
+      turn.writer.raw(bytes)
+      turn.add(this, start)
+    }
+  }
+
   /** Sends an out-of-band message. */
   push(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return
@@ -215,6 +240,7 @@ export class Connection implements Recipient {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#backlog = []
+    this.#held = []
     if (this.#lingerTimer) clearTimeout(this.#lingerTimer)
     this.#sender.closed()
     this.#pool.droppedBytes += this.#decoder.heldBytes
@@ -337,10 +363,23 @@ export class Connection implements Recipient {
 
   /** Hands over the replies written since the last time. */
   #handOver(): void {
-    const {turn} = this.#pool
+    const {turn, engine} = this.#pool
     const start = this.#replyStart
-    if (turn.writer.pos > start || this.session.closesAfterReply) turn.add(this, start)
+    const barrier = engine.gate === null ? null : engine.gate.seal(this.session, performance.now())
+    if (barrier !== null || this.#held.length > 0) this.#hold(start, barrier)
+    else if (turn.writer.pos > start || this.session.closesAfterReply) turn.add(this, start)
     this.#replyStart = turn.writer.pos
+  }
+
+  /** Keeps the replies written since `start` until the barrier opens and those before them are sent. */
+  #hold(start: number, barrier: Barrier | null): void {
+    const {turn} = this.#pool
+    const bytes = Buffer.from(turn.writer.buf.subarray(start, turn.writer.pos))
+    turn.writer.rewind(start)
+    this.#held.push({bytes, barrier})
+    this.#heldBytes += bytes.length
+    this.#pool.flushSoon()
+    if (this.#heldBytes > this.#pool.unreadBytesMax) this.destroy()
   }
 
   /** Called by the turn. True if the socket goes on reading from `bytes`. */
@@ -355,6 +394,6 @@ export class Connection implements Recipient {
 
   /** Called by the turn when all of its replies were sent. */
   sent(): void {
-    if (this.session.closesAfterReply) this.end()
+    if (this.session.closesAfterReply && this.#held.length === 0) this.end()
   }
 }

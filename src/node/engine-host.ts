@@ -3,7 +3,6 @@ import {randomBytes} from 'node:crypto'
 import type {Host, HostFacts, ShutdownOptions} from '../core/host.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
-import {PEER_PORT_OFFSET} from '../constants.ts'
 import {Settings} from './settings.ts'
 import type {ClientServer} from './server.ts'
 import type {NodeLog} from './log.ts'
@@ -30,6 +29,7 @@ export class EngineHost implements Host {
   #parts: HostParts | null = null
   #allSettings: Settings | null = null
   address = {host: '', port: 0}
+  peerPort = 0
 
   constructor(options: NodeOptions, log: NodeLog) {
     this.#options = options
@@ -117,7 +117,7 @@ export class EngineHost implements Host {
       runId: this.#runId,
       host: this.address.host,
       port: this.address.port,
-      peerPort: this.address.port + PEER_PORT_OFFSET,
+      peerPort: this.peerPort,
       startedAt: this.#startedAt,
       residentBytes: memory.rss,
       heapBytes: memory.heapUsed,

@@ -11,7 +11,12 @@ import {Engine} from '../core/engine.ts'
 import {Collector} from './collector.ts'
 import {DataDir, newNodeId} from './data-dir.ts'
 import {EngineHost} from './engine-host.ts'
+import {ClusterDriver} from './cluster-driver.ts'
+import {KvError} from '../errors.ts'
+import {PEER_PORT_OFFSET} from '../constants.ts'
 import {SILENT_LOG} from './log.ts'
+import {MemoryRaftStore, RaftStore} from './raft-store.ts'
+import type {ClusterDriverOptions, Stored} from './cluster-driver.ts'
 import {Saver} from './saver.ts'
 import type {LoadResult} from './saver.ts'
 import {ClientServer} from './server.ts'
@@ -39,10 +44,12 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   engine.eviction.policy = options.maxMemoryPolicy
   engine.password = options.password ?? ''
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
-  const loaded = (await saver?.load()) ?? null
+  const driver = new ClusterDriver(engine, driverOptions(options, nodeId), await openStore(dataDir), log)
+  // The data of a cluster that is joined is there already.
+  const loaded = (options.join?.length ?? 0) > 0 ? null : ((await saver?.load()) ?? null)
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
   const ticker = new Ticker(engine, new Collector([engine.keyspace.memory, server]))
-  const shutdown = makeShutdown(options, log, {engine, server, ticker, saver, dataDir, host})
+  const shutdown = makeShutdown(options, log, {engine, server, ticker, saver, dataDir, host, driver})
   host.connect({
     server,
     ticker,
@@ -58,14 +65,20 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   })
   const port = await server.listen(options.host, options.port)
   try {
+    const peerPort = await listenForPeers(driver, options, port)
+    host.address = announced(options.announce ?? options.host, port)
+    host.peerPort = peerPort
+    server.flushSoon = () => driver.flushSoon()
+    ticker.start()
+    await driver.begin(server, host.address, peerPort, loaded !== null)
     if (loaded) noteLoaded(log, loaded, await saver!.markUsed())
   } catch (error) {
     server.stopListening()
+    ticker.stop()
+    await driver.end(false)
     throw error
   }
-  host.address = announced(options.announce ?? options.host, port)
   server.open()
-  ticker.start()
   log.info({nodeId, host: options.host, port, keys: engine.keyspace.keyCount}, 'serving')
   return {
     nodeId,
@@ -90,31 +103,69 @@ interface Parts {
   readonly saver: Saver | null
   readonly dataDir: DataDir | null
   readonly host: EngineHost
+  readonly driver: ClusterDriver
 }
 
 function makeShutdown(options: NodeOptions, log: NodeLog, parts: Parts): Shutdown {
-  const {engine, server, ticker, saver, dataDir, host} = parts
+  const {engine, server, ticker, saver, dataDir, host, driver} = parts
   return new Shutdown({
     log,
     stopListening: () => server.stopListening(),
     listenAgain: async () => {
       await server.listen(options.host, host.address.port)
     },
+    leave: (isHasty) => driver.leave(isHasty),
+    stay: () => driver.stay(),
     hold: () => engine.pause.hold(),
     release: (isStopping) => engine.release(isStopping),
     arrivalCount: () => server.received + server.bytesIn,
     busyCount: () => server.busyCount(),
     save: saver === null ? null : () => saveWhenFree(saver),
     cancelSave: () => saver?.cancel(),
-    keyCount: () => engine.keyspace.keyCount,
+    keyCount: () => engine.servedKeys(),
     closeClients: (isNow) => server.closeAll(isNow),
     clientCount: () => server.connections.size,
-    finish: async () => {
+    finish: async (isOver) => {
       server.stopIdleTimer()
       ticker.stop()
+      await driver.end(isOver && !engine.cluster?.isGone)
       await dataDir?.release()
     },
   })
+}
+
+const PORT_MAX = 65_535
+
+/** The client port + 10,000, unless another was asked for; if that one is taken or is none, any other: peers are told which. */
+async function listenForPeers(driver: ClusterDriver, options: NodeOptions, port: number): Promise<number> {
+  const usual = port + PEER_PORT_OFFSET
+  const isUsual = options.peerPort === undefined && options.port !== 0 && usual <= PORT_MAX
+  try {
+    return await driver.listen(options.peerPort ?? (isUsual ? usual : 0))
+  } catch (error) {
+    if (!isUsual || !(error instanceof KvError) || error.code !== 'E_PORT_IN_USE') throw error
+    return driver.listen(0)
+  }
+}
+
+/** What the node's last life knew of its cluster. */
+async function openStore(dataDir: DataDir | null): Promise<Stored> {
+  if (dataDir === null) return {storage: new MemoryRaftStore(), state: null, facts: null}
+  const {store, state, facts} = await RaftStore.open(dataDir.path)
+  return {storage: store, state, facts}
+}
+
+function driverOptions(options: NodeOptions, nodeId: string): ClusterDriverOptions {
+  return {
+    nodeId,
+    host: options.host,
+    secret: options.secret ?? null,
+    replicas: options.replicas ?? 1,
+    isVoterOnly: options.isVoterOnly ?? false,
+    join: options.join ?? [],
+    acceptsLoss: options.acceptsLoss ?? false,
+    plants: options.plants ?? new Set(),
+  }
 }
 
 /** A background save may be under way: its file would be older than the end. */

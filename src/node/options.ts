@@ -21,6 +21,20 @@ export interface NodeOptions {
   readonly maxClients: number
   /** Close a client after it was idle for this long, seconds; 0 = never. */
   readonly clientIdleTimeoutS: number
+  /** Port for other nodes; default the client port + 10,000, or any free one if that is taken or there is none. */
+  readonly peerPort?: number
+  /** Client addresses of nodes of a cluster to join; without it the node founds one, or returns to the one it was in. */
+  readonly join?: readonly NodeAddress[]
+  /** Copies besides the master, in a cluster that is founded; default 1. */
+  readonly replicas?: number
+  /** Votes, but holds no buckets. */
+  readonly isVoterOnly?: boolean
+  /** What nodes of a cluster must share to talk to each other. */
+  readonly secret?: string
+  /** Buckets whose only copy went with the last process of this node begin empty. */
+  readonly acceptsLoss?: boolean
+  /** Faults on purpose (KV_PLANT). */
+  readonly plants?: ReadonlySet<string>
 }
 
 export interface NodeAddress {

@@ -91,7 +91,11 @@ export class Saver {
     let keys = 0
     let left = RECORDS_PER_TURN
     for (let bucket = engine.keyspace.nextBucket(0); bucket >= 0; bucket = engine.keyspace.nextBucket(bucket + 1)) {
-      const image = new BucketImage(engine.effects, bucket, writer)
+      if (!engine.roles.isServing(bucket)) continue
+      // Its records go to replicas already, and to one writer only: so the bucket stands still meanwhile.
+      const isReplicated = engine.effects.listener(bucket) !== null
+      const image = new BucketImage(engine.effects, bucket, writer, !isReplicated)
+      if (isReplicated) engine.parking.park(bucket)
       try {
         while ((left = image.step(left)) <= 0) {
           await this.#drain(file, writer, 0)
@@ -99,6 +103,7 @@ export class Saver {
         }
       } finally {
         image.end()
+        if (isReplicated) engine.parking.unpark(bucket)
       }
       // At this moment the image is the bucket.
       keys += engine.keyspace.bucketCount(bucket)

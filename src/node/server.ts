@@ -28,6 +28,8 @@ export class ClientServer implements ConnectionPool {
   readonly requests = Array.from({length: LOOK_AHEAD_REQUESTS}, () => new Request())
   readonly ends = new Array<number>(LOOK_AHEAD_REQUESTS).fill(0)
   readonly connections = new Map<number, Connection>()
+  /** Set once there is a cluster. */
+  flushSoon: () => void = () => undefined
   bytesIn = 0
   bytesOut = 0
   droppedBytes = 0

@@ -2,6 +2,10 @@
  * The one shutdown event. Whatever asks for the end (a signal, SHUTDOWN, `stop()`), it fires once; the parts then end in order,
  * each in its own time:
  *
+ *   give buckets to other nodes -> tell clients for a while where they are -> close clients -> statistics -> lock
+ *
+ * or, if this is the last node:
+ *
  *   serve what has arrived -> refuse new clients, hold writes -> finish jobs -> save -> refuse the held -> close clients
  *   -> statistics -> lock
  *
@@ -18,6 +22,8 @@ import type {NodeExit} from './options.ts'
 const DRAIN_MS = 10_000
 const CLOSE_MS = 5_000
 const POLL_MS = 5
+/** How long a node that has left tells clients where their buckets are. */
+const LINGER_MS = 2_000
 /** Clients that connected and requests that were sent before one could know of the stop lie in the kernel: time to serve them. */
 const QUIET_MS = 20
 const ARRIVED_MS = 250
@@ -28,6 +34,10 @@ export interface ShutdownParts {
   readonly log: NodeLog
   stopListening(): void
   listenAgain(): Promise<void>
+  /** Gives all buckets to other nodes and leaves the cluster; false if this is the last node. Absent outside of a cluster. */
+  readonly leave?: (isHasty: () => boolean) => Promise<boolean>
+  /** The stop was called off. */
+  readonly stay?: () => void
   /** Writes wait from now on. */
   hold(): void
   /** Those that wait are executed after all, or, if the node stops, refused. */
@@ -43,8 +53,8 @@ export interface ShutdownParts {
   /** Ends each connection when its replies are sent; `isNow` cuts them. */
   closeClients(isNow: boolean): void
   clientCount(): number
-  /** Statistics stop, locks are given back: the last things. */
-  finish(): Promise<void>
+  /** Statistics stop, locks are given back: the last things. `isOver`: in good order; a cluster whose last node this was has ended. */
+  finish(isOver: boolean): Promise<void>
 }
 
 export class Shutdown {
@@ -91,6 +101,8 @@ export class Shutdown {
 
   async #run(cause: string, options: ShutdownOptions): Promise<NodeExit> {
     const parts = this.#parts
+    const hasLeft = !options.isNow && parts.leave !== undefined && (await parts.leave(() => this.#isHasty))
+    if (hasLeft) return this.#goodbye(cause)
     if (!options.isNow) await this.#untilQuiet()
     parts.stopListening()
     parts.hold()
@@ -105,11 +117,28 @@ export class Shutdown {
     await this.#until(() => parts.clientCount() === 0, CLOSE_MS)
     parts.closeClients(true)
     await this.#until(() => parts.clientCount() === 0, CLOSE_MS)
-    await parts.finish()
+    await parts.finish(!options.isNow && !this.#isHasty)
     const lost = isSaved || keys === 0 ? '' : `; ${keys} keys were not saved and are gone`
     const exit = {exitCode: wantsSave && !isSaved && keys > 0 ? 1 : 0, reason: `${cause}${lost}`}
     this.#isOver = true
     parts.log.info({cause, keys, saved: isSaved}, 'stopped')
+    this.#settle(exit)
+    return exit
+  }
+
+  /** The buckets are with others. Clients are told so for a while, then sent away; there is nothing to save. */
+  async #goodbye(cause: string): Promise<NodeExit> {
+    const parts = this.#parts
+    await this.#until(() => parts.clientCount() === 0, LINGER_MS)
+    parts.stopListening()
+    parts.closeClients(this.#isHasty)
+    await this.#until(() => parts.clientCount() === 0, CLOSE_MS)
+    parts.closeClients(true)
+    await this.#until(() => parts.clientCount() === 0, CLOSE_MS)
+    await parts.finish(false)
+    const exit = {exitCode: 0, reason: `${cause}; all buckets are with other nodes`}
+    this.#isOver = true
+    parts.log.info({cause}, 'left the cluster and stopped')
     this.#settle(exit)
     return exit
   }
@@ -125,6 +154,7 @@ export class Shutdown {
       parts.log.error({error: message}, 'the savefile was not written')
       if (this.#isHasty || isForced) return false
       parts.release(false)
+      parts.stay?.()
       await parts.listenAgain().catch((again: unknown) => {
         parts.log.error({error: String(again)}, 'new clients cannot connect any more')
       })

@@ -45,6 +45,7 @@ export class Ticker {
     if (this.#isStopped) return
     this.#engine.setTime(Date.now())
     if (this.#engine.work(WORK_BUDGET)) this.requestWork()
+    this.#engine.cluster?.flush(performance.now())
   }
 
   #tick(): void {

@@ -304,8 +304,6 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     this.#o.trace(`${this.id.slice(0, 4)} ${name} ${JSON.stringify(detail).slice(0, 300)}`)
   }
 
-  moved(): void {}
-
   // ---- the network
 
   receive(from: string, incarnation: string, packet: Buffer): void {

@@ -46,14 +46,15 @@ function isAlive(pid: number): boolean {
 }
 
 describe('kv cluster demo', () => {
-  test('starts a node that serves every bucket, and Ctrl-C takes it away', async () => {
+  test('starts nodes that share every bucket, and Ctrl-C takes them away', async () => {
     const port = await freePort()
     const {child, demo} = await startDemo(port)
-    expect(demo.nodes).toMatchObject([{name: 'n1', address: `127.0.0.1:${port}`, bucketCount: 16_384}])
+    expect(demo.nodes).toMatchObject([{name: 'n1', address: `127.0.0.1:${port}`}, {name: 'n2'}, {name: 'n3'}])
+    expect(demo.nodes.map(({bucketCount}) => bucketCount).sort()).toEqual([5461, 5461, 5462])
     expect((await kv(['exec', '-n', `:${port}`, 'SET', 'a', '1'])).stdout).toBe('OK\n')
     child.process.kill('SIGINT')
     expect(await child.exited).toBe(0)
-    expect(isAlive(demo.nodes[0]!.pid)).toBe(false)
+    for (const {pid} of demo.nodes) expect(isAlive(pid)).toBe(false)
   })
 
   test('the three lines that it prints work as they stand', async () => {
@@ -66,12 +67,13 @@ describe('kv cluster demo', () => {
   test('a demo that is killed without a word leaves no node behind', async () => {
     const {child, demo} = await startDemo(await freePort())
     child.process.kill('SIGKILL')
-    await waitFor('the node is gone', () => !isAlive(demo.nodes[0]!.pid))
+    await waitFor('the nodes are gone', () => !demo.nodes.some(({pid}) => isAlive(pid)), {timeoutMs: 30_000})
   })
 
   test('--detach returns at once, and kv node stop ends it', async () => {
     const port = await freePort()
-    const {exit, stdout} = await kv(['cluster', 'demo', '--port', String(port), '--detach', '--json'])
+    const args = ['cluster', 'demo', '--nodes', '1', '--port', String(port), '--detach', '--json']
+    const {exit, stdout} = await kv(args)
     expect(exit).toBe(0)
     const demo = JSON.parse(stdout) as DemoJson
     detached.push(demo.nodes[0]!.pid)
@@ -90,7 +92,7 @@ describe('kv cluster demo', () => {
     child.process.kill('SIGTERM')
     expect(await child.exited).toBe(0)
     const text = child.stdout()
-    expect(text).toMatch(/NODE +ADDRESS +ID +BUCKETS +PID\n +n1 +127\.0\.0\.1:\d+ +[0-9a-f]{8} +16,384 of 16,384 +\d+/)
+    expect(text).toMatch(/NODE +ADDRESS +ID +BUCKETS +PID\n +n1 +127\.0\.0\.1:\d+ +[0-9a-f]{8} +5,46\d of 16,384 +\d+/)
     for (const line of demoLines({host: '127.0.0.1', port}, './bin/kv')) expect(text).toContain(`  ${line}\n`)
     expect(hasEscapes(text)).toBe(false)
   })

@@ -76,7 +76,7 @@ describe('a node in the foreground', () => {
     expect(free.stops).toEqual([])
     const bound = await play(true)
     bound.source.emit('disconnect')
-    expect(bound.stops).toEqual(['the parent process ended'])
+    expect(bound.stops).toEqual(['the parent process ended', 'the parent process ended'])
   })
 
   test('a stop that failed is told, and the node goes on', async () => {

@@ -19,7 +19,7 @@ describe('the data dir', () => {
     const node = await liveNode({dataDir})
     expect(node.nodeId).toMatch(/^[0-9a-f]{40}$/)
     expect(await (await connectTo(node)).call('CLUSTER', 'MYID')).toContain(node.nodeId)
-    expect(readdirSync(dataDir).sort()).toEqual(['lock', 'node.json'])
+    expect(readdirSync(dataDir).sort()).toEqual(['lock', 'node.json', 'raft'])
     await node.stop('test')
     expect(readdirSync(dataDir)).toEqual(['node.json'])
     expect((await liveNode({dataDir})).nodeId).toBe(node.nodeId)
@@ -34,7 +34,7 @@ describe('the data dir', () => {
       hint: 'stop that node, or start this one with another --data-dir',
     })
     expect(error.message).toBe(`the data dir ${dataDir} is in use by a running node (pid ${child.pid})`)
-    expect(readdirSync(dataDir).sort()).toEqual(['lock', 'node.json'])
+    expect(readdirSync(dataDir).sort()).toEqual(['lock', 'node.json', 'raft'])
     child.process.kill('SIGTERM')
     expect(await child.exited).toBe(0)
     await liveNode({dataDir})
@@ -47,7 +47,7 @@ describe('the data dir', () => {
     const id = await (await connectTo(child.port)).call('CLUSTER', 'MYID')
     child.process.kill('SIGKILL')
     await child.exited
-    expect(readdirSync(dataDir).sort()).toEqual(['lock', 'node.json'])
+    expect(readdirSync(dataDir).sort()).toEqual(['lock', 'node.json', 'raft'])
     const node = await liveNode({dataDir})
     expect(id).toContain(node.nodeId)
   })
@@ -88,7 +88,7 @@ describe('the data dir', () => {
     const start = readFileSync(`/proc/${process.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[19]!
     for (const name of ['lock.999999-5-abc', `lock.${process.pid}-${start}-def`]) mkdirSync(join(dataDir, name))
     await liveNode({dataDir})
-    expect(readdirSync(dataDir).sort()).toEqual(['lock', `lock.${process.pid}-${start}-def`, 'node.json'])
+    expect(readdirSync(dataDir).sort()).toEqual(['lock', `lock.${process.pid}-${start}-def`, 'node.json', 'raft'])
   })
 
   it('of several starters at once exactly one gets it, stale lock or none', async () => {
@@ -172,7 +172,7 @@ describe('the port', () => {
     const error = await refusalOf({port, dataDir})
     expect(error).toMatchObject({code: 'E_PORT_IN_USE', message: `port ${port} is in use on ${HOST}`, exitCode: 1})
     expect(error.hint).toContain('--port')
-    expect(readdirSync(dataDir)).toEqual(['node.json'])
+    expect(readdirSync(dataDir)).toEqual(['node.json', 'raft'])
   })
 
   it('that is none: told', async () => {

@@ -100,10 +100,27 @@ export class ClusterMap {
     return count
   }
 
-  /** Members that may hold buckets: there, and staying. */
+  /** Members that may hold buckets: there, and staying. If all are leaving, one keeps everything: the last one saves it. */
   isUsable(slot: number): boolean {
     const member = this.members[slot]
-    return member !== null && member !== undefined && !member.isDown && !member.isLeaving && !member.isVoterOnly
+    if (!member || member.isDown || member.isVoterOnly) return false
+    return !member.isLeaving || this.#keeper() === slot
+  }
+
+  /** Of nodes that all want to leave the one that must be the last; NO_NODE if somebody stays. */
+  #keeper(): number {
+    let keeper = NO_NODE
+    for (const member of this.members) {
+      if (!member || member.isDown || member.isVoterOnly) continue
+      if (!member.isLeaving) return NO_NODE
+      if (keeper === NO_NODE) keeper = member.slot
+    }
+    return keeper
+  }
+
+  /** Copies that each bucket should have: as many as are wished for and there are members to hold them. */
+  wantedCopies(): number {
+    return Math.min(this.replicas + 1, this.members.filter((_member, slot) => this.isUsable(slot)).length)
   }
 
   apply(entry: MapEntry): ApplyResult {
@@ -203,15 +220,7 @@ export class ClusterMap {
   #joined({member}: Entry<'joined'>): string | null {
     const known = this.member(member.id)
     if (known) {
-      // A new process: what the old one had in memory is gone.
-      if (known.incarnation !== member.incarnation && !this.keepsSeats) {
-        strike(this, known.slot, true)
-        this.isBalancing = true
-      }
-      // The same process again: it has moved, or its request came twice. One that is leaving goes on leaving.
-      const isLeaving = known.isLeaving && known.incarnation === member.incarnation
-      if (known.isDown) this.isBalancing = true
-      this.members[known.slot] = {...member, slot: known.slot, isDown: false, isLeaving}
+      this.#joinedAgain(known, member)
       return null
     }
     let slot = this.members.findIndex((other) => other === null)
@@ -220,6 +229,21 @@ export class ClusterMap {
     this.members[slot] = {...member, slot, isDown: false, isLeaving: false}
     this.isBalancing = true
     return null
+  }
+
+  #joinedAgain(known: Member, member: MemberInfo): void {
+    const {slot, isDown} = known
+    if (known.incarnation !== member.incarnation && !this.keepsSeats) {
+      // A new process: what the old one had in memory is gone.
+      strike(this, slot, true)
+      this.isBalancing = true
+      this.members[slot] = {...member, slot, isDown: false, isLeaving: false}
+      return
+    }
+    // The same process: it has another address, or its request came twice. What it is and does stays as it is.
+    if (isDown) this.isBalancing = true
+    const {isLeaving, isVoterOnly} = known
+    this.members[slot] = {...member, slot, isDown: false, isLeaving, isVoterOnly}
   }
 
   #alsoDown(node: string, incarnation: string): void {
@@ -285,7 +309,10 @@ export class ClusterMap {
     if (!member) return 'no such member'
     const {slot} = member
     if (type === 'unassign') return this.#each(buckets, (bucket) => this.#unassign(bucket, slot))
-    if (type === 'drop') return this.#each(buckets, (bucket) => this.#drop(bucket, slot))
+    if (type === 'drop') {
+      const wanted = this.wantedCopies()
+      return this.#each(buckets, (bucket) => this.#aliveCopies(bucket) > wanted && this.#drop(bucket, slot))
+    }
     if (!this.isUsable(slot)) return 'that member is down, leaving, or holds no buckets'
     if (type === 'assign') return this.#each(buckets, (bucket) => this.#assign(bucket, slot))
     return this.#each(buckets, (bucket) => {
@@ -306,6 +333,11 @@ export class ClusterMap {
     this.syncing[bucket] = NO_NODE
     if (this.target[bucket] === slot) this.target[bucket] = NO_NODE
     return true
+  }
+
+  /** An order to drop that comes late, after another copy went, would leave fewer than there should be. */
+  #aliveCopies(bucket: number): number {
+    return this.copies(bucket).filter((slot) => !this.members[slot]!.isDown).length
   }
 
   #drop(bucket: number, slot: number): boolean {

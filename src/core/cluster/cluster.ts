@@ -52,6 +52,7 @@ import {ROLE_DOWN, ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from 
 import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
+import {MoveNotices} from './move-notices.ts'
 import {parseEntry} from './map-entry.ts'
 import {plantBugs, splitTransactions} from './plants.ts'
 import type {Engine} from '../engine.ts'
@@ -79,8 +80,6 @@ export interface ClusterHost {
   abort(session: Session): void
   /** Something that an operator may want to read. */
   event(name: ClusterEvent, detail: Readonly<Record<string, unknown>>): void
-  /** Buckets have new masters: `from` and `to` are slots. */
-  moved(buckets: readonly number[]): void
 }
 
 export type ClusterEvent =
@@ -126,6 +125,7 @@ export class Cluster {
   /** A lease that counts when the log is applied up to its index. */
   #pendingLease = {index: 0, until: Number.NEGATIVE_INFINITY}
   #refused = new Map<Link, Verdict[]>()
+  readonly #notices: MoveNotices
   #claimAtGenesis = false
   isGone = false
   /** Planted bugs. */
@@ -141,6 +141,7 @@ export class Cluster {
     this.#host = host
     this.#now = now
     const {effects, parking} = engine
+    this.#notices = new MoveNotices(engine.host)
     const linkOf = (slot: number): Link | null => this.#bySlot[slot] ?? null
     this.roles = engine.roles
     this.sets = new ReplicaSets(effects, linkOf)
@@ -204,6 +205,12 @@ export class Cluster {
   /** The agreed map has this incarnation in it. */
   get isAdmitted(): boolean {
     return this.#selfSlot !== NO_NODE
+  }
+
+  /** It has given everything away, as far as it knows: whether the rest of the cluster strikes it from the map costs nobody anything. */
+  get holdsNothing(): boolean {
+    const {inSync, syncing} = this.map
+    return !inSync.includes(this.#selfSlot) && !syncing.includes(this.#selfSlot)
   }
 
   get hasLease(): boolean {
@@ -308,6 +315,7 @@ export class Cluster {
     this.sets.flush()
     for (const link of this.#allLinks()) link.flush(this.#now)
     this.gate.progress(this.#now)
+    this.#notices.flush()
   }
 
   /** Copies buckets to peers. True if there is more to do at once. */
@@ -343,6 +351,8 @@ export class Cluster {
     this.#now = Math.max(this.#now, now)
     if (!this.leader || !this.isAdmitted || this.isGone) return
     if (this.raft.committedConfig.voters.length === 1) this.raft.tick(this.#now)
+    // That tick may have ended its leading.
+    if (!this.leader) return
     const grant = this.leader.grant(this.self.id, this.self.incarnation, this.#now)
     if (grant.durationMs > 0) this.#takeLease(this.#now + grant.durationMs * (1 - CLOCK_DRIFT), grant.index)
   }
@@ -465,7 +475,7 @@ export class Cluster {
     if (isEverything) for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) this.#refresh(bucket, kind)
     else for (const bucket of buckets) this.#refresh(bucket, kind)
     if (membersChanged && !isEverything) this.#refreshDown()
-    if (buckets === null || buckets.length > 0) this.#host.moved(buckets ?? [])
+    this.#notices.note(this.map, buckets)
     this.gate.progress(this.#now)
     this.#engine.host.requestWork()
   }
@@ -476,6 +486,7 @@ export class Cluster {
     if (this.isAdmitted && !this.#wasAdmitted) {
       this.#wasAdmitted = true
       this.#isJoining = false
+      this.#askedAt = Number.NEGATIVE_INFINITY
       this.#host.event('admitted', {slot: this.#selfSlot})
     }
     if (this.#wasAdmitted && own === null) this.#begone()

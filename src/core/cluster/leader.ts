@@ -207,7 +207,8 @@ export class Leader {
     const {voters} = this.#c.raft.config
     const members = this.#c.map().members.filter((member) => member !== null)
     const live = members.filter(({isDown}) => !isDown)
-    const staying = live.filter(({isLeaving}) => !isLeaving)
+    // If all are leaving, one of them keeps the buckets to the end, and decides alone when the others are gone.
+    const staying = live.filter(({isLeaving, slot}) => !isLeaving || this.#c.map().isUsable(slot))
     const pool = staying.length > 0 ? staying : live
     const rank = ({id}: Member): number => (voters.includes(id) ? 0 : 1)
     const ranked = [...pool].sort((a, b) => rank(a) - rank(b) || a.slot - b.slot)

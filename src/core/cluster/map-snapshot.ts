@@ -1,7 +1,8 @@
 /** The cluster map as text: JSON in which neighbouring buckets with the same line are one item. Read back strictly: nonsense throws. */
-import {BUCKET_COUNT, MEMBERS_MAX} from '../../constants.ts'
+import {BUCKET_COUNT, EPOCH_MAX, MEMBERS_MAX} from '../../constants.ts'
 import {COPIES_MAX, NO_NODE} from './map-layout.ts'
 import {parseEntry} from './map-entry.ts'
+import {checkMap} from './map-strike.ts'
 import type {ClusterMap, Member} from './cluster-map.ts'
 
 /** [first, last, epoch, copies, syncing, target] */
@@ -42,6 +43,7 @@ function isSameLine(map: ClusterMap, a: number, b: number): boolean {
 export function readSnapshot(map: ClusterMap, text: string): void {
   const {clusterId, replicas, revision, isBalancing, members, runs} = JSON.parse(text) as Snapshot
   must(typeof clusterId === 'string' && Number.isInteger(replicas) && Number.isInteger(revision), 'its head')
+  must(isReplicas(replicas) && revision >= 0 && typeof isBalancing === 'boolean', 'its settings')
   must(Array.isArray(members) && members.length <= MEMBERS_MAX && Array.isArray(runs), 'its lists')
   map.clusterId = clusterId
   map.replicas = replicas
@@ -54,18 +56,25 @@ export function readSnapshot(map: ClusterMap, text: string): void {
   let next = 0
   for (const run of runs) next = readRun(map, run, next)
   must(next === BUCKET_COUNT, 'the number of its buckets')
+  checkMap(map)
 }
 
 function readRun(map: ClusterMap, [first, last, epoch, copies, syncing, target]: Run, next: number): number {
   must(first === next && Number.isInteger(last) && last >= first && last < BUCKET_COUNT, `bucket ${next}`)
+  must(Array.isArray(copies) && Number.isInteger(epoch) && epoch >= 0 && epoch <= EPOCH_MAX, `bucket ${first}`)
   const slots = [...copies, syncing, target]
   const isKnown = (slot: number): boolean => slot === NO_NODE || Boolean(map.members[slot])
-  must(copies.length <= COPIES_MAX && slots.every(isKnown) && Number.isInteger(epoch), `the line of bucket ${next}`)
+  must(copies.length <= COPIES_MAX && slots.every(isKnown), `the line of bucket ${first}`)
+  must(!copies.includes(NO_NODE), `a copy of bucket ${first}`)
   map.epoch.fill(epoch, first, last + 1)
   map.syncing.fill(syncing, first, last + 1)
   map.target.fill(target, first, last + 1)
   for (let bucket = first; bucket <= last; bucket++) map.setCopies(bucket, copies[0] ?? NO_NODE, copies)
   return last + 1
+}
+
+function isReplicas(count: number): boolean {
+  return parseEntry(JSON.stringify({type: 'replicas', count})) !== null
 }
 
 function isMember(member: Member): boolean {

@@ -78,8 +78,12 @@ function shedUsable(survey: Survey, orders: Orders, bucket: number, extra: numbe
 }
 
 function giveAway(survey: Survey, orders: Orders, bucket: number, master: number): void {
-  const to = heir(survey, bucket, NO_NODE)
+  // The same one for a whole run, as far as that goes: masters that alternate bucket by bucket would make CLUSTER SLOTS endless.
+  const last = Survey.isSameRun(survey.givenBucket, bucket) ? survey.givenTo : NO_NODE
+  const to = heir(survey, bucket, last)
   if (to === NO_NODE) return
+  survey.givenBucket = bucket
+  survey.givenTo = to
   orders.add('target', to, bucket)
   survey.moveMaster(master, to)
 }
@@ -134,19 +138,23 @@ export function fillUp(survey: Survey, orders: Orders, isUrgent: boolean): void 
 
 /** Moves copies from nodes that have too many to those that have too few; first those of which the giver is not the master. */
 export function balanceCopies(survey: Survey, orders: Orders): void {
+  const {surplus, room, nodes} = survey
   for (const isMaster of [false, true]) {
     let last = NO_NODE
     for (let i = 0; i < BUCKET_COUNT; i++) {
-      if (Survey.isRunStart(i)) last = NO_NODE
+      if (Survey.isRunStart(i)) {
+        last = NO_NODE
+        if (!nodes.some((node) => surplus[node]! < 0 && room[node]! > 0)) return
+      }
       const bucket = Survey.bucketAt(i)
       if (orders.has(bucket) || !survey.isSettled(bucket)) continue
       const from = giver(survey, bucket, isMaster)
       if (from === NO_NODE) continue
       const {slot} = receiver(survey, bucket, last)
-      if (slot === NO_NODE || survey.surplus[slot]! >= 0) continue
+      if (slot === NO_NODE || surplus[slot]! >= 0) continue
       orders.add('assign', slot, bucket)
       survey.addCopy(slot)
-      survey.surplus[from]!--
+      surplus[from]!--
       last = slot
     }
   }

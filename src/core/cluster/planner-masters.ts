@@ -50,6 +50,7 @@ export function relieveLeaving(survey: Survey, orders: Orders): void {
 
 /** Spreads the masters evenly: directly while that is possible, then along paths. */
 export function balanceMasters(survey: Survey, orders: Orders): void {
+  if (isEven(survey)) return
   giveDirectly(survey, orders)
   // While copies still move, direct ways may open that cost fewer handoffs.
   if (survey.copiesUnderWay === 0 && !orders.hasAny('assign')) givePaths(survey, orders)
@@ -84,59 +85,66 @@ interface Bounds {
   readonly taker: number
 }
 
+function isEven({masters, mastersFloor, mastersCeil, nodes}: Survey): boolean {
+  return nodes.every((node) => masters[node]! >= mastersFloor && masters[node]! <= mastersCeil)
+}
+
 function givePaths(survey: Survey, orders: Orders): void {
+  if (isEven(survey)) return
   const {mastersFloor: floor, mastersCeil: ceil} = survey
-  const givers = [...survey.nodes].sort((a, b) => survey.masters[b]! - survey.masters[a]! || a - b)
   // The first are the long steps: from far too many to far too few. The others even out what is off by one.
   const kinds: readonly Bounds[] = [
     {giver: ceil, taker: floor},
     {giver: ceil, taker: ceil},
     {giver: floor, taker: floor},
   ]
+  const edges = countEdges(survey, orders)
   let count = 0
   for (const bounds of kinds) {
-    for (const from of givers) {
-      while (count < PATHS_MAX && givePath(survey, orders, from, bounds)) count++
-    }
+    while (count < PATHS_MAX && givePath(survey, orders, edges, bounds)) count++
   }
 }
 
-/** Orders what the shortest path from a node carries; false if there is none. */
-function givePath(survey: Survey, orders: Orders, from: number, bounds: Bounds): boolean {
-  const {masters, nodes} = survey
-  if (masters[from]! <= bounds.giver || nodes.every((node) => masters[node]! >= bounds.taker)) return false
-  const edges = countEdges(survey, orders)
-  const path = findPath(survey, edges, from, bounds.taker)
+/** Orders what the shortest path carries; false if there is none. */
+function givePath(survey: Survey, orders: Orders, edges: Int32Array, bounds: Bounds): boolean {
+  const path = findPath(survey, edges, bounds)
   if (path === null) return false
-  const to = path[path.length - 1]!
-  const wished = Math.min(masters[from]! - bounds.giver, bounds.taker - masters[to]!)
+  const {masters} = survey
+  const wished = Math.min(masters[path[0]!]! - bounds.giver, bounds.taker - masters[path[path.length - 1]!]!)
   const count = Math.min(wished, capacity(survey, edges, path))
-  for (let i = 0; i + 1 < path.length; i++) give(survey, orders, path[i]!, path[i + 1]!, count)
+  for (let i = 0; i + 1 < path.length; i++) give(survey, orders, edges, path[i]!, path[i + 1]!, count)
   return true
 }
 
 /** How many buckets each node (row) could give each other (column). */
 function countEdges(survey: Survey, orders: Orders): Int32Array {
-  const {map} = survey
-  const size = map.members.length
+  const size = survey.map.members.length
   const edges = new Int32Array(size * size)
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-    if (orders.has(bucket) || !survey.isSettled(bucket)) continue
-    const start = bucket * COPIES_MAX
-    const row = map.master[bucket]! * size
-    for (let i = start + 1; i < start + survey.wanted; i++) edges[row + map.inSync[i]!]!++
+    if (!orders.has(bucket) && survey.isSettled(bucket)) addEdges(survey, edges, bucket, 1)
   }
   return edges
 }
 
-/** The shortest way from a node to one with fewer masters than that; null if there is none. */
-function findPath(survey: Survey, edges: Int32Array, from: number, fewerThan: number): number[] | null {
+function addEdges({map, wanted}: Survey, edges: Int32Array, bucket: number, count: number): void {
+  const row = map.master[bucket]! * map.members.length
+  const start = bucket * COPIES_MAX
+  for (let i = start + 1; i < start + wanted; i++) edges[row + map.inSync[i]!]! += count
+}
+
+/** The shortest way from one that may give, of these from the one with the most, to one that may take; null if there is none. */
+function findPath(survey: Survey, edges: Int32Array, bounds: Bounds): number[] | null {
+  const {masters, nodes, room} = survey
   const size = survey.map.members.length
-  const cameFrom = new Map<number, number>([[from, NO_NODE]])
+  const givers = nodes
+    .filter((node) => masters[node]! > bounds.giver)
+    .sort((a, b) => masters[b]! - masters[a]! || a - b)
+  const cameFrom = new Map<number, number>(givers.map((node) => [node, NO_NODE]))
+  // What is added meanwhile is visited as well, in the order in which it came.
   for (const node of cameFrom.keys()) {
-    if (node !== from && survey.masters[node]! < fewerThan) return trace(cameFrom, node)
-    for (const next of survey.nodes) {
-      const isOpen = edges[node * size + next]! > 0 && survey.room[next]! > 0
+    if (masters[node]! < bounds.taker) return trace(cameFrom, node)
+    for (const next of nodes) {
+      const isOpen = edges[node * size + next]! > 0 && room[next]! > 0
       if (isOpen && !cameFrom.has(next)) cameFrom.set(next, node)
     }
   }
@@ -160,12 +168,13 @@ function capacity(survey: Survey, edges: Int32Array, path: readonly number[]): n
 }
 
 /** Orders so many buckets from their master to a node that holds them. */
-function give(survey: Survey, orders: Orders, from: number, to: number, count: number): void {
+function give(survey: Survey, orders: Orders, edges: Int32Array, from: number, to: number, count: number): void {
   const {map} = survey
   for (let bucket = 0; bucket < BUCKET_COUNT && count > 0; bucket++) {
     if (map.master[bucket] !== from || !map.isInSync(bucket, to)) continue
     if (orders.has(bucket) || !survey.isSettled(bucket)) continue
     orders.add('target', to, bucket)
+    addEdges(survey, edges, bucket, -1)
     survey.moveMaster(from, to)
     count--
   }

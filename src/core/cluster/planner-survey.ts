@@ -37,6 +37,9 @@ export class Survey {
   readonly leavingCopies = new Uint8Array(BUCKET_COUNT)
   /** 1: its master lives. The others wait for theirs, or are lost; nothing can be done for them here. */
   readonly isServed = new Uint8Array(BUCKET_COUNT)
+  /** The last bucket whose master was told to give it away, and to whom. */
+  givenBucket = -1
+  givenTo = NO_NODE
   /** Buckets with a copy or a master under way. */
   underWay = 0
   copiesUnderWay = 0
@@ -51,7 +54,7 @@ export class Survey {
       this.usable[slot] = 1
       this.nodes.push(slot)
     }
-    this.wanted = Math.min(map.replicas + 1, this.nodes.length)
+    this.wanted = map.wantedCopies()
     this.room.fill(moving)
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) if (map.master[bucket] !== NO_NODE) this.#count(bucket)
   }
@@ -60,6 +63,10 @@ export class Survey {
   static bucketAt(i: number): number {
     const run = (Math.floor(i / RUN_BUCKETS) * RUN_STRIDE) % RUNS
     return run * RUN_BUCKETS + (i % RUN_BUCKETS)
+  }
+
+  static isSameRun(a: number, b: number): boolean {
+    return Math.floor(a / RUN_BUCKETS) === Math.floor(b / RUN_BUCKETS)
   }
 
   /** True for the first bucket of a run: a choice that was kept for the sake of whole ranges is made anew. */

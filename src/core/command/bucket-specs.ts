@@ -28,7 +28,7 @@ export const BUCKET_SPECS: readonly CommandSpec[] = [
   {
     name: 'dumpbucket',
     arity: 4,
-    flags: ['admin'],
+    flags: ['admin', 'no_multi'],
     group: 'cluster',
     since: '7.2.4',
     complexity: 'O(N) where N is the size of the bucket',
@@ -42,7 +42,7 @@ export const BUCKET_SPECS: readonly CommandSpec[] = [
     group: 'cluster',
     since: '7.2.4',
     complexity: 'O(1)',
-    summary: 'Tells the server at ip:port where a bucket went.',
+    summary: 'Tells the server at ip:port where a bucket went. All nodes know it already, from the agreed map.',
     args: [BUCKET, {name: 'to-ip', type: 'string'}, {name: 'to-port', type: 'integer'}, IP, PORT],
   },
 ]

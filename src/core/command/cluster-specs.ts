@@ -146,7 +146,7 @@ export const CLUSTER_SPEC: CommandSpec = {
       flags: ['admin', 'stale'],
       group: 'cluster',
       since: '3.0.0',
-      summary: 'Joins the node at an address.',
+      summary: 'Says how the node at an address joins.',
       args: [
         {name: 'ip', type: 'string'},
         {name: 'port', type: 'integer'},
@@ -160,6 +160,33 @@ export const CLUSTER_SPEC: CommandSpec = {
       since: '3.0.0',
       summary: 'Counts the reports that a node failed.',
       args: [{name: 'node-id', type: 'string'}],
+    },
+    {
+      name: 'peers',
+      arity: 2,
+      flags: ['loading', 'stale'],
+      group: 'cluster',
+      since: '7.2.4',
+      summary: 'Lists the members as JSON. Internal: what a node that wants to join asks first.',
+    },
+    {
+      name: 'state',
+      arity: -2,
+      flags: ['admin', 'loading', 'stale', 'no_multi'],
+      group: 'cluster',
+      since: '7.2.4',
+      summary:
+        'Describes the cluster as JSON, with PLAN also what a rebalance would do. Internal: for kv cluster status.',
+      args: [{name: 'plan', type: 'pure-token', token: 'PLAN', optional: true}],
+    },
+    {
+      name: 'change',
+      arity: 3,
+      flags: ['admin', 'stale'],
+      group: 'cluster',
+      since: '7.2.4',
+      summary: 'Proposes an entry of the cluster map, as JSON. Internal: for kv buckets move and its kin.',
+      args: [{name: 'entry', type: 'string'}],
     },
     {
       name: 'help',

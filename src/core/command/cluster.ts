@@ -1,94 +1,23 @@
 /**
- * CLUSTER and what belongs to it, for a node that owns all buckets: the answers of a cluster of one. Also the commands by which
- * nodes hand buckets over.
+ * CLUSTER: who answers which subcommand, and those that tell of the keys in one bucket. What clients are told of the cluster is in
+ * cluster-topology.ts, what our own tools are told in cluster-state.ts, what operators change in cluster-change.ts, the moving of buckets in
+ * cluster-move.ts.
  */
 import {BUCKET_COUNT} from '../../constants.ts'
 import {keyBucket} from '../../base/crc16.ts'
 import {keyLength, keyOffset, pageBytes} from '../keyspace/node.ts'
+import {viewOf} from '../cluster/view.ts'
 import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import {CLUSTER_SPEC} from './cluster-specs.ts'
 import {BUCKET_SPECS} from './bucket-specs.ts'
+import {change, countFailureReports, failover, forget, meet} from './cluster-change.ts'
+import {ERR_SLOT, bucketmoved, dumpbucket, listbuckets, requestmove} from './cluster-move.ts'
+import {peers, state} from './cluster-state.ts'
+import {info, links, myshardid, nodes, replicas, shards, slots} from './cluster-topology.ts'
 import {helpReply} from './help.ts'
 import {withHandlers, withSubcommands} from './command.ts'
 import type {CommandSpec} from './command.ts'
 import type {Context} from './context.ts'
-
-const ERR_SLOT = 'ERR Invalid or out of range slot'
-const LAST_BUCKET = BUCKET_COUNT - 1
-
-function slots(c: Context): void {
-  const {host, port} = c.engine.host.facts()
-  c.out.array(1)
-  c.out.array(3)
-  c.out.integer(0)
-  c.out.integer(LAST_BUCKET)
-  c.out.array(4)
-  c.out.bulkString(host)
-  c.out.integer(port)
-  c.out.bulkString(c.engine.nodeId)
-  c.out.map(0)
-}
-
-function shards(c: Context): void {
-  const {host, port} = c.engine.host.facts()
-  const {out} = c
-  out.array(1)
-  out.map(3)
-  out.bulkString('slots')
-  out.array(2)
-  out.integer(0)
-  out.integer(LAST_BUCKET)
-  out.bulkString('nodes')
-  out.array(1)
-  out.map(7)
-  const fields: readonly [string, string | number][] = [
-    ['id', c.engine.nodeId],
-    ['port', port],
-    ['ip', host],
-    ['endpoint', host],
-    ['role', 'master'],
-    ['replication-offset', c.effects.changes],
-    ['health', 'online'],
-  ]
-  for (const [name, value] of fields) {
-    out.bulkString(name)
-    if (typeof value === 'number') out.integer(value)
-    else out.bulkString(value)
-  }
-  out.bulkString('id')
-  out.bulkString(shardId(c))
-}
-
-/** A shard of one node is named after it. */
-function shardId(c: Context): string {
-  return c.engine.nodeId
-}
-
-function nodes(c: Context): void {
-  const {host, port, peerPort} = c.engine.host.facts()
-  c.out.verbatim(
-    'txt',
-    `${c.engine.nodeId} ${host}:${port}@${peerPort} myself,master - 0 0 1 connected 0-${LAST_BUCKET}\n`,
-  )
-}
-
-function info(c: Context): void {
-  const fields: readonly [string, string | number][] = [
-    ['cluster_state', 'ok'],
-    ['cluster_slots_assigned', BUCKET_COUNT],
-    ['cluster_slots_ok', BUCKET_COUNT],
-    ['cluster_slots_pfail', 0],
-    ['cluster_slots_fail', 0],
-    ['cluster_known_nodes', 1],
-    ['cluster_size', 1],
-    ['cluster_current_epoch', 1],
-    ['cluster_my_epoch', 1],
-    ['cluster_stats_messages_sent', 0],
-    ['cluster_stats_messages_received', 0],
-    ['total_cluster_links_buffer_limit_exceeded', 0],
-  ]
-  c.out.verbatim('txt', fields.map(([name, value]) => `${name}:${value}\r\n`).join(''))
-}
 
 /** Argument `i` as a bucket, or -1 (the error is written). */
 function bucketArgument(c: Context, i: number): number {
@@ -128,13 +57,6 @@ function getkeysinslot(c: Context): void {
   }
 }
 
-/** True if argument `i` is this node's id; else the error is written. */
-function isKnownNode(c: Context, i: number): boolean {
-  if (c.text(i) === c.engine.nodeId) return true
-  c.fail(`ERR Unknown node ${c.latin1(i)}`)
-  return false
-}
-
 function slotStats(c: Context): void {
   if (c.is(2, 'SLOTSRANGE') && c.argc === 5) {
     const first = bucketArgument(c, 3)
@@ -143,11 +65,19 @@ function slotStats(c: Context): void {
     if (first > last) return c.fail(`ERR Start slot number ${first} is greater than end slot number ${last}`)
     return replySlotStats(
       c,
-      Array.from({length: last - first + 1}, (_, i) => first + i),
+      heldBuckets(c).filter((bucket) => bucket >= first && bucket <= last),
     )
   }
   if (!c.is(2, 'ORDERBY') || c.argc < 4) return c.fail(ERR_SYNTAX)
   orderedSlotStats(c)
+}
+
+/** Of others there is nothing to tell here. */
+function heldBuckets(c: Context): number[] {
+  const {map} = viewOf(c.engine)
+  const slot = map.member(c.engine.nodeId)?.slot ?? -1
+  const all = Array.from({length: BUCKET_COUNT}, (_, bucket) => bucket)
+  return all.filter((bucket) => map.isInSync(bucket, slot))
 }
 
 function orderedSlotStats(c: Context): void {
@@ -165,7 +95,7 @@ function orderedSlotStats(c: Context): void {
   }
   const sign = isAscending ? 1 : -1
   const count = (bucket: number): number => c.keyspace.bucketCount(bucket)
-  const buckets = Array.from({length: BUCKET_COUNT}, (_, bucket) => bucket)
+  const buckets = heldBuckets(c)
   buckets.sort((a, b) => sign * (count(a) - count(b)) || a - b)
   replySlotStats(c, buckets.slice(0, limit))
 }
@@ -181,98 +111,31 @@ function replySlotStats(c: Context, buckets: readonly number[]): void {
   }
 }
 
-function failover(c: Context): void {
-  const isKnown = c.argc === 2 || (c.argc === 3 && (c.is(2, 'FORCE') || c.is(2, 'TAKEOVER')))
-  c.fail(isKnown ? 'ERR You should send CLUSTER FAILOVER to a replica' : ERR_SYNTAX)
-}
-
-/** Digits and dots, or hex digits and colons: enough to tell an address from a name. */
-function isIpAddress(text: string): boolean {
-  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) || (text.includes(':') && /^[0-9a-fA-F:.]+$/.test(text))
-}
-
-function meet(c: Context): void {
-  const {host, port} = c.engine.host.facts()
-  if (!isIpAddress(c.text(2))) return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
-  const wanted = c.integer(3)
-  if (Number.isNaN(wanted)) return c.fail(`ERR Invalid TCP base port specified: ${c.latin1(3)}`)
-  if (wanted < 1 || wanted > 65_535) {
-    return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
-  }
-  if (c.text(2) === host && c.integer(3) === port) return c.out.ok()
-  c.fail('ERR this node is a cluster of its own and does not join others yet')
-}
-
 const CLUSTER_COMMAND: CommandSpec = withSubcommands(CLUSTER_SPEC, {
   slots,
   shards,
   nodes,
   info,
   myid: (c) => c.out.bulkString(c.engine.nodeId),
-  myshardid: (c) => c.out.bulkString(shardId(c)),
+  myshardid,
   keyslot,
   countkeysinslot,
   getkeysinslot,
-  replicas: (c) => {
-    if (isKnownNode(c, 2)) c.out.array(0)
-  },
-  slaves: (c) => {
-    if (isKnownNode(c, 2)) c.out.array(0)
-  },
-  links: (c) => c.out.array(0),
+  replicas,
+  slaves: replicas,
+  links,
   'slot-stats': slotStats,
   failover,
-  forget: (c) => {
-    if (isKnownNode(c, 2)) c.fail("ERR I tried hard but I can't forget myself...")
-  },
+  forget,
   meet,
-  'count-failure-reports': (c) => {
-    if (isKnownNode(c, 2)) c.out.integer(0)
-  },
+  'count-failure-reports': countFailureReports,
+  peers,
+  state,
+  change,
   help: (c) => helpReply(c, CLUSTER_SPEC),
 })
 
-/** What this node is master (M) or replica (S) of: here, of everything. */
-function listbuckets(c: Context): void {
-  c.out.array(BUCKET_COUNT * 2)
-  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-    c.out.bulkInteger(bucket)
-    c.out.bulkString('M')
-  }
-}
-
-/** Checks `bucket ip port`; false if the error is written. */
-function isHandoff(c: Context, addresses: number): boolean {
-  const bucket = c.integer(1)
-  if (Number.isNaN(bucket)) c.fail(ERR_NOT_INTEGER)
-  else if (bucket < 0 || bucket >= BUCKET_COUNT) c.fail(ERR_SLOT)
-  else {
-    for (let i = 0; i < addresses; i++) {
-      const port = c.integer(3 + i * 2)
-      if (!(port > 0 && port < 65_536)) {
-        c.fail('ERR Invalid port')
-        return false
-      }
-    }
-    return true
-  }
-  return false
-}
-
-function handoff(c: Context, addresses: number): void {
-  if (isHandoff(c, addresses))
-    c.fail('ERR this node is a cluster of its own: there is no node to hand buckets to or take them from')
-}
-
 export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
   CLUSTER_COMMAND,
-  ...withHandlers(BUCKET_SPECS, {
-    listbuckets,
-    // By its definition it only says that the request was received.
-    requestmove: (c) => {
-      if (isHandoff(c, 1)) c.out.ok()
-    },
-    dumpbucket: (c) => handoff(c, 1),
-    bucketmoved: (c) => handoff(c, 2),
-  }),
+  ...withHandlers(BUCKET_SPECS, {listbuckets, requestmove, dumpbucket, bucketmoved}),
 ]

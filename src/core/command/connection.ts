@@ -5,6 +5,7 @@ import {REPLY_ON} from '../session.ts'
 import {withHandlers} from './command.ts'
 import {CONNECTION_SPECS} from './connection-specs.ts'
 import {CLIENT_COMMAND} from './client.ts'
+import {roleName} from './cluster-role.ts'
 import {isClientName} from './connection-name.ts'
 import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import type {CommandSpec} from './command.ts'
@@ -99,7 +100,7 @@ function replyHello(c: Context): void {
   out.bulkString('mode')
   out.bulkString('cluster')
   out.bulkString('role')
-  out.bulkString('master')
+  out.bulkString(roleName(c))
   out.bulkString('modules')
   out.array(0)
   out.bulkString('kv_version')

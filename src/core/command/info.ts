@@ -1,5 +1,6 @@
 /** INFO: the node's figures as text, section by section. redis_exporter and every dashboard parse these names. */
 import {KV_VERSION, REDIS_COMPAT_VERSION} from '../../constants.ts'
+import {replicationFields} from './cluster-role.ts'
 import type {Context} from './context.ts'
 import type {Command} from './command.ts'
 
@@ -120,8 +121,7 @@ function stats(c: Context): readonly Field[] {
 
 function replication(c: Context): readonly Field[] {
   return [
-    ['role', 'master'],
-    ['connected_slaves', 0],
+    ...replicationFields(c),
     ['master_failover_state', 'no-failover'],
     ['master_replid', c.engine.nodeId],
     ['master_repl_offset', c.effects.changes],

@@ -5,6 +5,7 @@ import {CONFIG_COMMAND} from './config.ts'
 import {MONITORING_COMMANDS} from './monitoring.ts'
 import {SERVER_SPECS} from './server-specs.ts'
 import {info} from './info.ts'
+import {replicasOfEach, role} from './cluster-role.ts'
 import {withHandlers} from './command.ts'
 import type {CommandSpec} from './command.ts'
 import type {Context} from './context.ts'
@@ -16,20 +17,13 @@ function time(c: Context): void {
   c.out.bulkInteger((c.now % 1000) * 1000)
 }
 
-function role(c: Context): void {
-  c.out.array(3)
-  c.out.bulkString('master')
-  c.out.integer(c.effects.changes)
-  c.out.array(0)
-}
-
-/** There is no replica here: none acknowledged, however long one waits. */
+/** What was answered before is on all in-sync copies already: to wait would bring no more. */
 function wait(c: Context): void {
   if (Number.isNaN(c.integer(1))) return c.fail(ERR_NOT_INTEGER)
   const timeout = c.integer(2)
   if (Number.isNaN(timeout)) return c.fail('ERR timeout is not an integer or out of range')
   if (timeout < 0) return c.fail('ERR timeout is negative')
-  c.out.integer(0)
+  c.out.integer(replicasOfEach(c))
 }
 
 function save(c: Context): void {

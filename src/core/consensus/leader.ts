@@ -25,7 +25,7 @@ export class Leader {
   #heartbeatAt: number
   #transfer: {readonly to: string; readonly until: number} | null = null
 
-  /** Takes office at `now` with the log as it is. */
+  /** Takes office at `now`, with the no-op at the end of the log. */
   constructor(options: Timing, term: number, log: RaftLog, output: Post, now: number) {
     this.#options = options
     this.#term = term
@@ -61,6 +61,9 @@ export class Leader {
     if (this.#transfer !== null && now >= this.#transfer.until) this.#transfer = null
     const {electionTimeoutMs, heartbeatMs} = this.#options
     if (now - this.#reached(now, (peer) => peer.heardAt) >= electionTimeoutMs) return false
+    for (const [id, peer] of this.#peers) {
+      if (peer.leavesAt !== null && now - peer.heardAt >= electionTimeoutMs) this.#peers.delete(id)
+    }
     if (now - this.#heartbeatAt >= heartbeatMs) this.broadcast(now)
     return true
   }
@@ -94,6 +97,7 @@ export class Leader {
       peer.accepted(Math.min(reply.index, this.#log.lastIndex))
     }
     this.#replicate(from, peer, now, false)
+    if (peer.leavesAt !== null && peer.commitTold >= peer.leavesAt) this.#peers.delete(from)
     if (this.#transfer?.to === from) this.#urgeTransfer()
   }
 
@@ -103,16 +107,17 @@ export class Leader {
   }
 
   /**
-   * After the configuration changed or was committed: peers come and go. Who is to go is served until the commit, and
-   * told of it, so that it knows that it may stop.
+   * After the configuration changed or was committed: peers come and go. Who is to go is served until it knows of the
+   * commit, so that it knows that it may stop; or until it is silent.
    */
   updatePeers(now: number): void {
-    const {config, committedConfig} = this.#log
+    const {config, committedConfig, commitIndex, lastIndex} = this.#log
     const wanted = new Set([config, committedConfig].flatMap(({voters, learners}) => [...voters, ...learners]))
     wanted.delete(this.#options.id)
-    for (const id of this.#peers.keys()) if (!wanted.has(id)) this.#peers.delete(id)
+    for (const [id, peer] of this.#peers) peer.leavesAt = wanted.has(id) ? null : (peer.leavesAt ?? commitIndex)
     for (const id of wanted) {
-      if (!this.#peers.has(id)) this.#peers.set(id, new Progress(this.#log.lastIndex + 1, now))
+      // To begin with the newest entry means that there is something to send at once.
+      if (!this.#peers.has(id)) this.#peers.set(id, new Progress(lastIndex, now))
     }
   }
 

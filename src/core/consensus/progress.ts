@@ -24,6 +24,8 @@ export class Progress {
   #flight: Flight | null = null
   /** The commit index that the peer was last told, as far as it could use it. */
   commitTold = 0
+  /** The commit index at which the peer ceased to belong; it is let go when it knows that. */
+  leavesAt: number | null = null
 
   /** `next`: where to begin looking. A peer counts as heard at the start, so that it has time to answer. */
   constructor(next: number, now: number) {

@@ -12,8 +12,8 @@
  * Each call changes the state first and speaks afterwards (output.ts): one write at most, then the messages, of which
  * those that a crash must not contradict are held until the write is durable, then what was committed.
  */
-import {crc32} from 'node:zlib'
 import {assert, unreachable} from '../../base/assert.ts'
+import {crc16} from '../../base/crc16.ts'
 import {Prng} from '../../base/prng.ts'
 import {RAFT_ENTRY_BYTES_MAX} from '../../constants.ts'
 import {bootstrapState} from './durable-state.ts'
@@ -67,7 +67,8 @@ export class Raft {
     assert(options.compactAfterEntries > 0, 'a snapshot holds at least one entry')
     this.#options = options
     this.#log = new RaftLog(state)
-    this.#prng = new Prng(options.seed ^ crc32(options.id))
+    const id = Buffer.from(options.id)
+    this.#prng = new Prng(options.seed ^ crc16(id, 0, id.length))
     this.#now = options.now
     this.#term = state.term
     this.#vote = state.vote
@@ -274,9 +275,9 @@ export class Raft {
     this.#role = 'leader'
     this.#leader = this.id
     this.#ballot = null
-    this.#leading = new Leader(this.#options, this.#term, this.#log, this.#output, this.#now)
     // Entries of older terms are committed only through one of our own (3.6.2), so we need one at once (6.4).
     this.#log.append(this.#term, 'noop', '')
+    this.#leading = new Leader(this.#options, this.#term, this.#log, this.#output, this.#now)
     this.#leading.broadcast(this.#now)
   }
 

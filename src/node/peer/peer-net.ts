@@ -32,8 +32,8 @@ export interface PeerNetOptions {
   /** New at every start of the process. */
   readonly incarnation: string
   readonly host: string
-  /** 0 = any free one. */
-  readonly port: number
+  /** The port, unless `listen` is told another; 0 or none = any free one. */
+  readonly port?: number
   /** '' = none yet: joining. Asked at each hello. */
   clusterId(): string
   /** All nodes of a cluster have the same one; it never travels. */
@@ -84,9 +84,9 @@ export class PeerNet {
     this.#server.on('error', (error) => options.log.debug({error: error.message}, 'a peer was not accepted'))
   }
 
-  /** Takes the port and resolves with it. Errors: E_PORT_IN_USE, E_ADDRESS. */
-  listen(): Promise<number> {
-    const {host, port} = this.#options
+  /** Takes the port, 0 = any free one, and resolves with it. Errors: E_PORT_IN_USE, E_ADDRESS. */
+  listen(port = this.#options.port ?? 0): Promise<number> {
+    const {host} = this.#options
     return new Promise((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException): void => {
         this.#server.off('listening', begun)
@@ -175,8 +175,15 @@ export class PeerNet {
     }
   }
 
+  /** Nobody can call a node of which nobody knows. */
+  get #isStranger(): boolean {
+    return this.#options.clusterId() === ''
+  }
+
   #addPeer(peer: PeerAddress): void {
-    const dialer = new Dialer(peer, this.#options.nodeId < peer.id, (address) => this.#dial(address))
+    const dialer = new Dialer(peer, this.#options.nodeId < peer.id || this.#isStranger, (address) =>
+      this.#dial(address),
+    )
     this.#dialers.set(peer.id, dialer)
     if (!this.#open.has(peer.id)) dialer.begin()
   }

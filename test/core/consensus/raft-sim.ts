@@ -9,12 +9,14 @@ import {EMPTY_STATE, applyWrite} from '../../../src/core/consensus/durable-state
 import {decodeMessage, encodeMessage} from '../../../src/core/consensus/message-codec.ts'
 import {Raft} from '../../../src/core/consensus/raft.ts'
 import {RaftChecks, RaftViolation, foundingState} from './raft-checks.ts'
+import {drawFaults} from './raft-faults.ts'
+import type {Faults} from './raft-faults.ts'
 import type {RaftConfig, RaftHost, RaftMessage, RaftState, RaftWrite} from '../../../src/core/consensus/types.ts'
 
 const IDS = ['a', 'b', 'c', 'd', 'e'] as const
 const ELECTION_TIMEOUT_MS = 300
 const HEARTBEAT_MS = 60
-const FAULTS_MS = 15_000
+const FAULTS_MS = 10_000
 const RECOVERY_MS_MAX = 8_000
 
 interface Node {
@@ -24,6 +26,8 @@ interface Node {
   life: number
   durable: RaftState
   pending: RaftWrite[]
+  /** The life whose unsent messages died with it. */
+  muteLife: number
   /** Its monotonic clock is ahead of the simulated time by this. */
   clock: number
   /** While paused: what waits for it. */
@@ -84,6 +88,7 @@ export class RaftSim {
       life: 0,
       durable: founders.includes(id) ? founding : EMPTY_STATE,
       pending: [],
+      muteLife: 0,
       clock: 0,
       backlog: null,
     }))
@@ -227,6 +232,7 @@ export class RaftSim {
     this.stats.crashes++
     this.#drain(node, this.#below(node.pending.length + 1))
     node.pending = []
+    if (this.#chance(50)) node.muteLife = node.life
     node.raft = null
     node.backlog = null
     node.life++
@@ -255,19 +261,20 @@ export class RaftSim {
     const {lossPercent, doublePercent, tailPercent, tailMs, diesAfterVotePercent} = this.#faults
     if (!this.#isCalm && this.#chance(lossPercent)) return
     const bytes = encodeMessage(message)
+    const sender = from.life
     const copies = !this.#isCalm && this.#chance(doublePercent) ? 2 : 1
     for (let i = 0; i < copies; i++) {
       const isLate = !this.#isCalm && this.#chance(tailPercent)
       this.#at(1 + this.#below(isLate ? tailMs : 10), () => {
         const {life} = target
-        if (!this.#isCalm && this.#cut.has(`${from.id}>${to}`)) return
+        if (from.muteLife === sender || (!this.#isCalm && this.#cut.has(`${from.id}>${to}`))) return
         this.#input(target, life, (raft, now) => raft.step(from.id, decodeMessage(bytes)!, now))
       })
     }
-    if (message.type !== 'voteReply' || this.#isCalm || !this.#chance(diesAfterVotePercent)) return
+    const isVote = message.type === 'vote' || (message.type === 'voteReply' && message.granted)
+    if (!isVote || this.#isCalm || !this.#chance(diesAfterVotePercent)) return
     // The moment after a promise was made is the harshest for a crash.
-    const {life} = from
-    this.#at(1, () => from.life === life && this.#crash(from, 1 + this.#below(30)))
+    this.#at(1, () => from.life === sender && this.#crash(from, 1 + this.#below(30)))
   }
 
   // Faults and load
@@ -357,43 +364,5 @@ export class RaftSim {
 
   #clockOf(raft: Raft): number {
     return this.#nodes.find((node) => node.raft === raft)!.clock
-  }
-}
-
-interface Faults {
-  readonly lossPercent: number
-  readonly doublePercent: number
-  readonly tailPercent: number
-  readonly tailMs: number
-  readonly diskMs: number
-  readonly diesAfterVotePercent: number
-  readonly crashMs: number
-  readonly pauseMs: number
-  readonly partitionMs: number
-  readonly configMs: number
-  readonly transferMs: number
-  readonly proposeMs: number
-  readonly tickMs: number
-  readonly compactAfter: number
-}
-
-/** Each seed has its own mix, as one that always has all faults seldom gets anywhere. */
-function drawFaults(prng: Prng): Faults {
-  const pick = (values: readonly number[]): number => values[prng.below(values.length)]!
-  return {
-    lossPercent: pick([0, 0, 5, 20]),
-    doublePercent: pick([0, 5, 20]),
-    tailPercent: pick([0, 5, 20, 40]),
-    tailMs: pick([100, 700, 2500]),
-    diskMs: pick([2, 20, 200]),
-    diesAfterVotePercent: pick([0, 0, 20, 50]),
-    crashMs: pick([0, 2000, 600]),
-    pauseMs: pick([0, 0, 1500]),
-    partitionMs: pick([0, 1500, 3000]),
-    configMs: pick([0, 300, 1000]),
-    transferMs: pick([0, 0, 500]),
-    proposeMs: pick([20, 60]),
-    tickMs: pick([10, 30, 50]),
-    compactAfter: pick([3, 10, 40]),
   }
 }

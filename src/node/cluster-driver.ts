@@ -1,0 +1,352 @@
+/**
+ * Gives the cluster core the real world: peers over TCP, the disk of Raft, the clock, and the client connections whose replies it holds back.
+ *
+ *   packets, ticks, durable writes --> Cluster --> packets, writes, sessions to release
+ *
+ * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies.
+ *
+ * How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
+ * peers are and asks those to be let in; with something stored it comes back to the cluster it was in.
+ */
+import {randomBytes} from 'node:crypto'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {formatAddress, type Address} from '../base/address.ts'
+import {BUCKET_COUNT} from '../constants.ts'
+import {formatBuckets} from '../core/cluster/bucket-ranges.ts'
+import {Cluster} from '../core/cluster/cluster.ts'
+import {NO_NODE} from '../core/cluster/cluster-map.ts'
+import {Raft} from '../core/consensus/raft.ts'
+import {KvError} from '../errors.ts'
+import {PeerNet} from './peer/peer-net.ts'
+import {askForPeers} from './ask-for-peers.ts'
+import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster.ts'
+import type {MemberInfo} from '../core/cluster/cluster-map.ts'
+import type {RaftState, RaftWrite} from '../core/consensus/types.ts'
+import type {Engine} from '../core/engine.ts'
+import type {Session} from '../core/session.ts'
+import type {NodeLog} from './log.ts'
+import type {RaftStorage} from './raft-store.ts'
+import type {ClientServer} from './server.ts'
+
+const TICK_MS = 25
+const START_POLL_MS = 2
+/** How long a node that joins waits to be let in. */
+const JOIN_TIMEOUT_MS = 15_000
+/** How long a node that comes back holds up its start for its cluster; after that clients are told that the cluster is down. */
+const RETURN_TIMEOUT_MS = 3_000
+const INCARNATION_BYTES = 8
+const LEAVE_POLL_MS = 10
+/** A node that leaves, holds nothing and has not heard of a leader for so long need not wait to be struck from the map. */
+const LEADERLESS_MS = 2_000
+const LAST_LINGER_MS = 300
+
+export interface ClusterDriverOptions {
+  readonly nodeId: string
+  readonly host: string
+  readonly secret: string | null
+  readonly replicas: number
+  readonly isVoterOnly: boolean
+  /** Clients' addresses of nodes of the cluster to be joined. */
+  readonly join: readonly Address[]
+  /** Buckets that are lost because this node's memory went with its last process begin empty. */
+  readonly acceptsLoss: boolean
+  readonly plants: ReadonlySet<string>
+}
+
+/** What was kept of the last life. */
+export interface Stored {
+  readonly storage: RaftStorage
+  readonly state: RaftState | null
+  readonly facts: Readonly<Record<string, unknown>> | null
+}
+
+export class ClusterDriver implements ClusterHost {
+  readonly #engine: Engine
+  readonly #options: ClusterDriverOptions
+  readonly #log: NodeLog
+  readonly #stored: Stored
+  readonly #net: PeerNet
+  readonly #incarnation = randomBytes(INCARNATION_BYTES).toString('hex')
+  #cluster: Cluster | null = null
+  #server: ClientServer | null = null
+  #timer: NodeJS.Timeout | null = null
+  #isFlushPlanned = false
+  #toRelease: Session[] = []
+  #toAbort: Session[] = []
+  #peers: readonly PeerAddress[] = []
+  #factsSaved = ''
+  #failure: Error | null = null
+
+  constructor(engine: Engine, options: ClusterDriverOptions, stored: Stored, log: NodeLog) {
+    this.#engine = engine
+    this.#options = options
+    this.#stored = stored
+    this.#log = log
+    this.#net = new PeerNet(
+      {
+        nodeId: options.nodeId,
+        incarnation: this.#incarnation,
+        host: options.host,
+        clusterId: () => this.#cluster?.map.clusterId ?? '',
+        secret: options.secret,
+        log,
+      },
+      {
+        packet: (from, incarnation, bytes) => this.#input((c, now) => c.receive(from, incarnation, bytes, now)),
+        connected: (id, incarnation) => this.#input((c, now) => c.connected(id, incarnation, now)),
+        disconnected: (id) => this.#input((c) => c.disconnected(id)),
+        refused: (_, reason) => {
+          this.#refusal = reason
+        },
+      },
+    )
+  }
+
+  #refusal = ''
+
+  get cluster(): Cluster {
+    if (!this.#cluster) throw new Error('the cluster core has not begun')
+    return this.#cluster
+  }
+
+  /** Takes the peer port, 0 = any free one; resolves with it. Errors: E_PORT_IN_USE, E_ADDRESS. */
+  listen(port: number): Promise<number> {
+    return this.#net.listen(port)
+  }
+
+  /** True if a cluster is founded: what the savefile brings is its content. */
+  get isFounder(): boolean {
+    return this.#stored.state === null && this.#rejoin.length === 0
+  }
+
+  get #rejoin(): readonly Address[] {
+    if (this.#options.join.length > 0) return this.#options.join
+    const rejoin = this.#stored.facts?.['rejoin']
+    return Array.isArray(rejoin) ? (rejoin as Address[]) : []
+  }
+
+  /** Resolves when the node serves, or is at least a part of its cluster. `self`: where clients and peers find it. Errors: E_JOIN. */
+  async begin(server: ClientServer, address: Address, peerPort: number, hasLoaded: boolean): Promise<void> {
+    const {nodeId: id, host, isVoterOnly, plants, replicas} = this.#options
+    this.#server = server
+    const peerHost = address.host
+    const incarnation = this.#incarnation
+    const self: MemberInfo = {id, incarnation, ...address, peerHost, peerPort, isVoterOnly}
+    const {isFounder} = this
+    const state = isFounder ? await this.#bootstrap() : this.#stored.state
+    const seed = randomBytes(4).readUInt32LE()
+    this.#cluster = new Cluster(this.#engine, {self, seed, now: performance.now(), state, plants}, this)
+    this.#engine.cluster = this.#cluster
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    if (isFounder) this.#cluster.found(randomBytes(20).toString('hex'), replicas)
+    else this.#cluster.join()
+    if (!isFounder) await this.#findPeers(id, host)
+    await this.#untilAdmitted()
+    if (hasLoaded || this.#options.acceptsLoss) await this.#refill(hasLoaded)
+    await this.#untilServing()
+  }
+
+  /** Gives all buckets to others and leaves; resolves to false if there is nobody to give them to. `isHasty` ends the waiting. */
+  async leave(isHasty: () => boolean): Promise<boolean> {
+    const {cluster} = this
+    const isAlone = (): boolean =>
+      !cluster.map.members.some((other) => other && other.id !== cluster.self.id && !other.isDown)
+    if (!cluster.isAdmitted || isAlone()) return cluster.isGone
+    cluster.leave()
+    let leaderSeenAt = performance.now()
+    while (!cluster.isGone && !isAlone() && !isHasty()) {
+      const now = performance.now()
+      if (cluster.raft.leader !== null) leaderSeenAt = now
+      // Those who would strike it from the map may have left, too.
+      if (cluster.holdsNothing && now - leaderSeenAt > LEADERLESS_MS) break
+      await sleep(LEAVE_POLL_MS)
+    }
+    const hasLeft = cluster.isGone || (cluster.holdsNothing && !isHasty())
+    if (hasLeft) await this.#saveFacts(true)
+    // The last one stays a moment, so that the others learn that they are out.
+    else if (!isHasty()) await sleep(LAST_LINGER_MS)
+    return hasLeft
+  }
+
+  stay(): void {
+    this.cluster.stay()
+  }
+
+  /** Says goodbye to the peers. `isOver`: this node was the last one, and its cluster ends with it. */
+  async end(isOver: boolean): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer)
+    await this.#net.close()
+    if (isOver) await this.#stored.storage.wipe()
+    else await this.#stored.storage.close()
+  }
+
+  /** The turn of the loop brought something that peers or clients wait for. */
+  flushSoon(): void {
+    if (this.#isFlushPlanned) return
+    this.#isFlushPlanned = true
+    setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushPlanned = false
+    this.#cluster?.flush(performance.now())
+    const aborted = this.#toAbort
+    const released = this.#toRelease
+    this.#toAbort = []
+    this.#toRelease = []
+    for (const session of aborted) this.#server?.find(session)?.destroy()
+    for (const session of released) this.#server?.find(session)?.releaseHeld()
+  }
+
+  // ---- what the core asks for
+
+  sendPacket(id: string, packet: Buffer): boolean {
+    return this.#net.send(id, packet)
+  }
+
+  persist(write: RaftWrite): void {
+    const done = (id: number): void => this.#input((c, now) => c.persisted(id, now))
+    this.#stored.storage.write(write, done, (error) => this.#diskFailed(error))
+  }
+
+  setPeers(peers: readonly PeerAddress[]): void {
+    this.#peers = peers
+    this.#net.setPeers(peers)
+    void this.#saveFacts(false)
+  }
+
+  release(session: Session): void {
+    this.#toRelease.push(session)
+    this.flushSoon()
+  }
+
+  abort(session: Session): void {
+    this.#toAbort.push(session)
+    this.flushSoon()
+  }
+
+  event(name: ClusterEvent, detail: Readonly<Record<string, unknown>>): void {
+    if (name === 'entry' || name === 'entry-refused') this.#log.debug(detail, name)
+    else this.#log.info(detail, `cluster: ${name}`)
+  }
+
+  // ---- inside
+
+  #input(run: (cluster: Cluster, now: number) => void): void {
+    const cluster = this.#cluster
+    if (!cluster) return
+    this.#engine.setTime(Date.now())
+    run(cluster, performance.now())
+    this.flushSoon()
+  }
+
+  #tick(): void {
+    this.#input((cluster, now) => cluster.tick(now))
+  }
+
+  /** A node that cannot keep what it promised must not go on promising. */
+  #diskFailed(error: Error): void {
+    if (this.#failure) return
+    this.#failure = error
+    this.#log.error(
+      {error: error.message},
+      'the agreed log cannot be written: this node takes no part in agreement any more',
+    )
+  }
+
+  async #bootstrap(): Promise<RaftState> {
+    const state = Raft.bootstrap(this.#options.nodeId)
+    const {term, vote, entries, snapshot} = state
+    await new Promise<void>((resolve, reject) => {
+      const write = {id: 0, term, vote, entries, snapshot, truncateFrom: null}
+      this.#stored.storage.write(write, () => resolve(), reject)
+    })
+    return state
+  }
+
+  /** Asks the named nodes, one after the other, for their peers; the first that answers decides. */
+  async #findPeers(id: string, host: string): Promise<void> {
+    const known = this.#stored.facts?.['peers']
+    if (Array.isArray(known) && this.#peers.length === 0) this.#net.setPeers(known as PeerAddress[])
+    if (this.#rejoin.length === 0) return
+    const problems: string[] = []
+    for (const address of this.#rejoin) {
+      const answer = await askForPeers(address)
+      if ('peers' in answer) {
+        const others = answer.peers.filter((peer) => peer.id !== id)
+        if (others.length > 0) return this.#net.setPeers(others)
+        problems.push(`${formatAddress(address)} is this node itself`)
+      } else problems.push(`${formatAddress(address)}: ${answer.problem}`)
+    }
+    if (this.#options.join.length === 0 && this.#stored.state) return
+    this.#log.error({host, problems}, 'no node to join')
+    throw new KvError(
+      'E_JOIN',
+      `cannot join: ${problems.join('; ')}`,
+      'name a running kv node with --join host:port, or leave --join out to start a cluster of its own',
+    )
+  }
+
+  async #untilAdmitted(): Promise<void> {
+    const {cluster} = this
+    const isJoining = this.#options.join.length > 0
+    const until = performance.now() + (isJoining || this.isFounder ? JOIN_TIMEOUT_MS : RETURN_TIMEOUT_MS)
+    while (!cluster.isAdmitted && performance.now() < until) {
+      if (cluster.joinProblem !== '') break
+      if (this.#failure) throw this.#failure
+      await sleep(START_POLL_MS)
+      this.#tick()
+    }
+    if (cluster.isAdmitted || !isJoining) return
+    const why = cluster.joinProblem || this.#refusal || 'the cluster did not answer in time'
+    throw new KvError('E_JOIN', `not let in: ${why}`, 'see `kv cluster status` on a node of that cluster')
+  }
+
+  /** Lost buckets of which this node knows the content, or may say that they are empty. */
+  async #refill(hasLoaded: boolean): Promise<void> {
+    const {cluster} = this
+    const lost = (): number[] => {
+      return Array.from({length: BUCKET_COUNT}, (_, bucket) => bucket).filter((b) => cluster.map.master[b] === NO_NODE)
+    }
+    const {id: node, incarnation} = cluster.self
+    const until = performance.now() + RETURN_TIMEOUT_MS
+    for (let buckets = lost(); buckets.length > 0 && performance.now() < until; buckets = lost()) {
+      const text = formatBuckets(buckets)
+      if (hasLoaded) cluster.propose({type: 'restore', node, incarnation, buckets: text})
+      else cluster.propose({type: 'accept-loss', node, buckets: text})
+      this.flushSoon()
+      await sleep(START_POLL_MS * 10)
+    }
+  }
+
+  /** A founder, and a lone node that comes back, serves at once; one that joins is given its buckets later. */
+  async #untilServing(): Promise<void> {
+    const {cluster} = this
+    const until = performance.now() + RETURN_TIMEOUT_MS
+    const isAlone = (): boolean => cluster.isAdmitted && cluster.map.members.filter(Boolean).length === 1
+    while (isAlone() && !this.#servesAll() && performance.now() < until) await sleep(START_POLL_MS)
+  }
+
+  #servesAll(): boolean {
+    const {map, roles, hasLease} = this.cluster
+    const mastered = map.master.reduce((count, slot) => (slot === NO_NODE ? count : count + 1), 0)
+    return hasLease && roles.servingCount === mastered
+  }
+
+  async #saveFacts(hasLeft: boolean): Promise<void> {
+    // Still being made, from what is on the disk already.
+    if (!this.#cluster) return
+    const {map} = this.#cluster
+    const rejoin = map.members.filter((member) => member && member.id !== this.#options.nodeId)
+    const addresses = rejoin.map((member) => ({host: member!.host, port: member!.port}))
+    const facts = {clusterId: map.clusterId, peers: hasLeft ? [] : this.#peers, rejoin: addresses}
+    const text = JSON.stringify(facts)
+    if (text === this.#factsSaved) return
+    this.#factsSaved = text
+    try {
+      await this.#stored.storage.saveFacts(facts)
+    } catch (error) {
+      this.#log.warn({error: String(error)}, 'where the peers are was not written down')
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/** What clients are told of buckets that have another master. */
+import {expect, test} from 'vitest'
+import {MoveNotices} from '../../../src/core/cluster/move-notices.ts'
+import {Session} from '../../../src/core/session.ts'
+import {ReplyWriter} from '../../../src/resp/reply-writer.ts'
+import {addCopies, makeMap, makeMember, moveMaster, mustApply} from './make.ts'
+
+function makeClients(): {sessions: Session[]; pushes: string[]; notices: MoveNotices} {
+  const sessions = [1, 2, 3].map((id) => new Session(id, 'client', 'here', 0, true))
+  const pushes: string[] = []
+  const notices = new MoveNotices({
+    sessions: () => sessions,
+    push: (session, write) => {
+      const out = new ReplyWriter()
+      out.proto = session.proto
+      write(out)
+      pushes.push(`${session.id} ${out.buf.toString('latin1', 0, out.pos)}`)
+    },
+  })
+  // The first asked for it, the second speaks RESP2, the third did not ask.
+  sessions[0]!.wantsMaintenance = true
+  sessions[0]!.proto = 3
+  sessions[1]!.wantsMaintenance = true
+  sessions[2]!.proto = 3
+  return {sessions, pushes, notices}
+}
+
+test('a client that asked is told once, in the form that node-redis reads; what was so at first is no news', () => {
+  const {pushes, notices} = makeClients()
+  const map = makeMap(2)
+  addCopies(map, '0-9', 1)
+  notices.note(map, null)
+  notices.flush()
+  expect(pushes).toEqual([])
+  moveMaster(map, '1-2,7', 1)
+  notices.note(map, [1, 2, 7])
+  notices.flush()
+  notices.flush()
+  const [from, to] = map.members.map((member) => `${member!.host}:${member!.port}`)
+  const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`
+  expect(pushes).toEqual([`1 >3\r\n${bulk('SMIGRATED')}:1\r\n*1\r\n*3\r\n${bulk(from!)}${bulk(to!)}${bulk('1-2,7')}`])
+})
+
+test('a node that is gone is named by the address that clients know', () => {
+  const {pushes, notices} = makeClients()
+  const map = makeMap(2)
+  addCopies(map, '0-16383', 1)
+  notices.note(map, null)
+  const {host, port, id, incarnation} = map.members[0]!
+  mustApply(map, {type: 'down', node: id, incarnation}, {type: 'removed', node: id})
+  mustApply(map, {type: 'joined', member: makeMember(5)})
+  notices.note(map, null)
+  notices.flush()
+  expect(pushes).toHaveLength(1)
+  expect(pushes[0]).toContain(`${host}:${port}\r\n`)
+  expect(pushes[0]).toContain('0-16383')
+})

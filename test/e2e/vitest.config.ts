@@ -1,0 +1,12 @@
+import {defineConfig} from 'vitest/config'
+
+/** Clusters of real processes: one file at a time, with nothing else on the machine. */
+export default defineConfig({
+  test: {
+    include: ['test/e2e/**/*.test.ts'],
+    fileParallelism: false,
+    disableConsoleIntercept: true,
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
+  },
+})
