@@ -47,6 +47,7 @@ const HUNTS: Readonly<Record<string, Hunt>> = {
   },
   'drop-record': {},
   'relative-ttl': {},
+  'serve-after-handoff': {faults: ['move', 'slow'], pace: 10},
   'lost-is-empty': {faults: ['lose']},
 }
 
@@ -55,8 +56,6 @@ const NOT_HUNTED: Readonly<Record<string, string>> = {
   'forget-vote': 'needs a split election and a crash within a few ms: found by test/core/consensus/raft-sim.test.ts',
   'skip-agreement': 'with one replica nobody is left to agree: found only with more copies and rare faults',
   'split-transaction': 'needs a crash between two records of one turn: not found in 40 seeds of 30 s yet',
-  'serve-after-handoff':
-    'harmless here: the source stays in sync, so that the new master cannot serve before it has agreed',
 }
 
 /** What a seed finds; the first line is enough. */

@@ -557,6 +557,7 @@ export class Cluster {
   }
 
   #fenced(bucket: number): void {
+    if (this.master.servesAfterHandoff) return
     this.master.resign(bucket, false)
     const role = this.roles.role[bucket]
     if (role === ROLE_SERVING || role === ROLE_HANDING) this.roles.set(bucket, ROLE_WAITING, this.#now)

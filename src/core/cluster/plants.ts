@@ -23,7 +23,7 @@ export const PLANTS: Readonly<Record<string, string>> = {
   'drop-record': 'a frame of records is lost now and then',
   'split-transaction': 'the changes of a transaction travel one by one',
   'relative-ttl': 'a copy counts the time to live from when it hears of it',
-  'serve-after-handoff': 'the source goes on serving while a bucket is handed over',
+  'serve-after-handoff': 'the source serves while a bucket is handed over, and after it until the map says so',
   'lost-is-empty': 'a lost bucket is begun anew, empty',
   'forget-vote': 'a vote is not made durable',
 }
