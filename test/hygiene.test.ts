@@ -10,8 +10,6 @@ const LINES_MAX = 400
 const LONG_FILES: Readonly<Record<string, string>> = {
   'src/core/cluster/cluster-map.ts':
     'every entry of the agreed log and its condition, beside the lines that they change',
-  'src/core/cluster/cluster.ts':
-    'joins Raft, map, links and both halves of replication: every input and what it leads to',
   'src/core/engine.ts': 'joins all parts of the engine: the only file that knows all',
   'src/core/replication/master.ts': 'the life of a bucket at its master, one transition after the other',
   'src/core/keyspace/dict.ts': 'one table with linear hashing: find, grow, shrink and scan share its layout',

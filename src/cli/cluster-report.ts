@@ -9,14 +9,14 @@ import {renderTable, type Column} from './table.ts'
 import {formatBytes, formatCount} from './units.ts'
 import type {ClusterState, MemberState, RebalancePlan} from './cluster-state.ts'
 
-const MEMBER_COLUMNS: readonly Column[] = [
+/** What every table of nodes begins with; `memberCells` fills them. */
+export const MEMBER_COLUMNS: readonly Column[] = [
   {title: 'NODE'},
   {title: 'ADDRESS'},
   {title: 'ROLE'},
   {title: 'STATE'},
   {title: 'MASTERS', align: 'right'},
   {title: 'COPIES', align: 'right'},
-  {title: 'LINK'},
 ]
 
 /** `healthy`, or what it is instead. */
@@ -63,16 +63,19 @@ export function movesText({moves, isBalancing}: ClusterState): string {
 
 /** One row for each member. */
 export function membersTable(state: ClusterState, style: ChalkInstance): string {
-  const rows = state.members.map((member) => [
+  const rows = state.members.map((member) => [...memberCells(state, member, style), linkText(state, member)])
+  return renderTable([...MEMBER_COLUMNS, {title: 'LINK'}], rows, style.bold)
+}
+
+export function memberCells(state: ClusterState, member: MemberState, style: ChalkInstance): string[] {
+  return [
     shortId(member.id),
     addressOf(member),
     roleText(state, member),
     stateText(member, style),
     formatCount(member.masters),
     formatCount(member.copies),
-    linkText(state, member),
-  ])
-  return renderTable(MEMBER_COLUMNS, rows, style.bold)
+  ]
 }
 
 /** Its part in the agreement, and whether it keeps data. */

@@ -1,20 +1,15 @@
 /** Nodes as tables, lists of facts, and documents. */
 import type {ChalkInstance} from 'chalk'
 import {formatAddress} from '../base/address.ts'
-import {roleText, stateText} from './cluster-report.ts'
-import {addressOf, memberById, memberName, shortId} from './cluster-state.ts'
+import {MEMBER_COLUMNS, memberCells, roleText} from './cluster-report.ts'
+import {addressOf, memberById, memberName} from './cluster-state.ts'
 import {keysOf, type Figures, type NodeRow} from './node-figures.ts'
 import {renderTable, type Column} from './table.ts'
 import {formatBytes, formatCount, formatUptime} from './units.ts'
 import type {ClusterState, MemberState} from './cluster-state.ts'
 
 const COLUMNS: readonly Column[] = [
-  {title: 'NODE'},
-  {title: 'ADDRESS'},
-  {title: 'ROLE'},
-  {title: 'STATE'},
-  {title: 'MASTERS', align: 'right'},
-  {title: 'COPIES', align: 'right'},
+  ...MEMBER_COLUMNS,
   {title: 'KEYS', align: 'right'},
   {title: 'MEMORY', align: 'right'},
   {title: 'CLIENTS', align: 'right'},
@@ -24,12 +19,7 @@ const COLUMNS: readonly Column[] = [
 
 export function nodesTable(state: ClusterState, rows: readonly NodeRow[], style: ChalkInstance): string {
   const cells = rows.map(({member, figures}) => [
-    shortId(member.id),
-    addressOf(member),
-    roleText(state, member),
-    stateText(member, style),
-    formatCount(member.masters),
-    formatCount(member.copies),
+    ...memberCells(state, member, style),
     ...(figures ? figureCells(figures) : ['-', '-', '-', '-', '-']),
   ])
   return renderTable(COLUMNS, cells, style.bold)

@@ -1,7 +1,7 @@
 /** What a node that joins asks first, on the client port of the node that it was told of: are you a kv node, and who is with you? */
-import {formatAddress, parseAddress, type Address} from '../base/address.ts'
 import {Connection} from '../client/connection.ts'
-import {replyText} from '../client/reply.ts'
+import {isError, replyText} from '../client/reply.ts'
+import type {Address} from '../base/address.ts'
 import type {PeerAddress} from './peer/peer-net.ts'
 
 const TIMEOUT_MS = 2_000
@@ -13,11 +13,9 @@ export async function askForPeers(address: Address): Promise<PeersAnswer> {
   let connection: Connection | null = null
   try {
     connection = await Connection.connect(address, {connectTimeoutMs: TIMEOUT_MS, replyTimeoutMs: TIMEOUT_MS})
-    const info = replyText(await connection.send(['INFO', 'server'])) ?? ''
-    if (!info.includes('kv_version:')) return {problem: 'answers, but is no kv node'}
-    const text = replyText(await connection.send(['CLUSTER', 'NODES'])) ?? ''
-    const peers = text.split('\n').flatMap((line) => parsePeer(line, address))
-    return peers.length > 0 ? {peers} : {problem: 'it knows no nodes yet'}
+    const reply = await connection.send(['CLUSTER', 'PEERS'])
+    const peers = isError(reply) ? null : parsePeers(replyText(reply) ?? '')
+    return peers === null ? {problem: 'answers, but is no kv node'} : {peers}
   } catch (error) {
     return {problem: error instanceof Error ? error.message : String(error)}
   } finally {
@@ -25,14 +23,17 @@ export async function askForPeers(address: Address): Promise<PeersAnswer> {
   }
 }
 
-/** A line of CLUSTER NODES: `id host:port@peerport[,name] flags ...`. */
-function parsePeer(line: string, asked: Address): PeerAddress[] {
-  const [id, where, flags] = line.split(' ')
-  const [client, peerPort] = (where ?? '').split(',')[0]!.split('@')
-  const address = parseAddress(client ?? '')
-  if (!id || !address || !peerPort) return []
-  // Who listens everywhere is found where it was asked.
-  const host = flags?.includes('myself') && address.host === '0.0.0.0' ? asked.host : address.host
-  const peer = parseAddress(formatAddress({host, port: Number(peerPort)}))
-  return peer ? [{id, ...peer}] : []
+/** The members of CLUSTER PEERS (core/command/cluster-state.ts); null for what is nothing of the kind. */
+function parsePeers(text: string): PeerAddress[] | null {
+  let said: {members?: unknown} | null
+  try {
+    said = JSON.parse(text) as typeof said
+  } catch {
+    return null
+  }
+  if (!Array.isArray(said?.members)) return null
+  return said.members.flatMap((member: Partial<Record<'id' | 'peerHost' | 'peerPort', unknown>> | null) => {
+    const {id, peerHost: host, peerPort: port} = member ?? {}
+    return typeof id === 'string' && typeof host === 'string' && typeof port === 'number' ? [{id, host, port}] : []
+  })
 }

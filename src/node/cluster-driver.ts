@@ -76,6 +76,8 @@ export class ClusterDriver implements ClusterHost {
   #peers: readonly PeerAddress[] = []
   #factsSaved = ''
   #failure: Error | null = null
+  /** Why a peer turned this node away, or ''. */
+  #refusal = ''
 
   constructor(engine: Engine, options: ClusterDriverOptions, stored: Stored, log: NodeLog) {
     this.#engine = engine
@@ -101,8 +103,6 @@ export class ClusterDriver implements ClusterHost {
       },
     )
   }
-
-  #refusal = ''
 
   get cluster(): Cluster {
     if (!this.#cluster) throw new Error('the cluster core has not begun')

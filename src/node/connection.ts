@@ -260,8 +260,9 @@ export class Connection implements Recipient {
   /** Its part of a turn ends: hands over its replies, tells the slow log if it took long, lets go of what one huge request took. */
   #finish(began: number): void {
     const {engine} = this.#pool
-    this.#handOver()
-    const tookUs = (performance.now() - began) * 1000
+    const now = performance.now()
+    this.#handOver(now)
+    const tookUs = (now - began) * 1000
     if (engine.slowlog.isSlow(tookUs) && engine.stats.commandsProcessed > this.#commandsBefore) this.#noteSlow(tookUs)
     if (this.#lastRequest) {
       if (this.#lastRequest.buf.length > LARGE_BYTES) this.#pool.droppedBytes += this.#lastRequest.buf.length
@@ -336,7 +337,7 @@ export class Connection implements Recipient {
         this.#after(verdict, request)
         return i
       }
-      if (turn.writer.pos - this.#replyStart > REPLY_PIECE_BYTES) this.#handOver()
+      if (turn.writer.pos - this.#replyStart > REPLY_PIECE_BYTES) this.#handOver(performance.now())
       // Cut off because it reads nothing: the rest is not worth the work.
       if (session.closesAfterReply || this.socket.destroyed) return i
     }
@@ -361,11 +362,11 @@ export class Connection implements Recipient {
     if (!this.#isWaiting) this.socket.resume()
   }
 
-  /** Hands over the replies written since the last time. */
-  #handOver(): void {
+  /** Hands over the replies written since the last time. `now`: monotonic ms, read after their commands were executed. */
+  #handOver(now: number): void {
     const {turn, engine} = this.#pool
     const start = this.#replyStart
-    const barrier = engine.gate === null ? null : engine.gate.seal(this.session, performance.now())
+    const barrier = engine.gate === null ? null : engine.gate.seal(this.session, now)
     if (barrier !== null || this.#held.length > 0) this.#hold(start, barrier)
     else if (turn.writer.pos > start || this.session.closesAfterReply) turn.add(this, start)
     this.#replyStart = turn.writer.pos

@@ -5,14 +5,13 @@
  * so the accepted handle is put into a socket of our own. Should a later Node hide the handle, plain `data` events serve.
  */
 import {createServer, Socket} from 'node:net'
-import {SHARED_READ_BYTES} from '../constants.ts'
+import {SHARED_READ_BYTES, UNREAD_REPLY_BYTES_MAX} from '../constants.ts'
 import type {Server} from 'node:net'
-import {UNREAD_REPLY_BYTES_MAX} from '../constants.ts'
-import {KvError} from '../errors.ts'
 import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {Request} from '../resp/request-decoder.ts'
 import {Session} from '../core/session.ts'
 import {Turn} from './turn.ts'
+import {listenOn} from './listen.ts'
 import {Connection} from './connection.ts'
 import type {ConnectionPool} from './connection.ts'
 import type {Engine} from '../core/engine.ts'
@@ -62,24 +61,7 @@ export class ClientServer implements ConnectionPool {
 
   /** Takes the port; clients may connect but are not served before `open`. Resolves with the port. Errors: E_PORT_IN_USE, E_ADDRESS. */
   listen(host: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: NodeJS.ErrnoException): void => {
-        this.#server.off('listening', begun)
-        reject(listenError(error, host, port))
-      }
-      const begun = (): void => {
-        this.#server.off('error', fail)
-        const address = this.#server.address()
-        resolve(typeof address === 'object' && address ? address.port : port)
-      }
-      this.#server.once('error', fail)
-      try {
-        this.#server.listen({host, port, backlog: BACKLOG}, begun)
-      } catch (error) {
-        this.#server.off('error', fail)
-        fail(error as NodeJS.ErrnoException)
-      }
-    })
+    return listenOn(this.#server, {host, port, backlog: BACKLOG}, {name: 'port', flag: '--port'})
   }
 
   /** Serves clients from now on. */
@@ -191,29 +173,4 @@ export class ClientServer implements ConnectionPool {
     })
     return socket
   }
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): KvError {
-  if (error.code === 'EADDRINUSE') {
-    return new KvError(
-      'E_PORT_IN_USE',
-      `port ${port} is in use on ${host}`,
-      `choose another with --port, or find its owner: ss -ltnp 'sport = :${port}'`,
-    )
-  }
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    return new KvError(
-      'E_ADDRESS',
-      `${host} is not an address of this machine`,
-      'choose another with --host, for instance 127.0.0.1',
-    )
-  }
-  if (error.code === 'EACCES') {
-    return new KvError(
-      'E_PORT_IN_USE',
-      `port ${port} may not be used by this user`,
-      'choose a port above 1023 with --port',
-    )
-  }
-  return new KvError('E_ADDRESS', `cannot listen on ${host}:${port}: ${error.message}`)
 }

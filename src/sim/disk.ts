@@ -1,15 +1,13 @@
 /** The made-up disks: a write takes a while, and one that was not finished when its process died is lost. What is there survives. */
+import {EMPTY_STATE, applyWrite} from '../core/consensus/durable-state.ts'
 import type {Prng} from '../base/prng.ts'
 import type {RaftState, RaftWrite} from '../core/consensus/types.ts'
 import type {Schedule} from './schedule.ts'
 
-/** A state whose entries are ours to change. */
-type DiskState = RaftState & {readonly entries: RaftState['entries'][number][]}
-
 export class Disk {
   readonly #schedule: Schedule
   readonly #random: Prng
-  readonly #states = new Map<string, DiskState>()
+  readonly #states = new Map<string, RaftState>()
   readonly #lives = new Map<string, number>()
   readonly #lastAt = new Map<string, number>()
   /** Ms. */
@@ -21,8 +19,7 @@ export class Disk {
   }
 
   read(id: string): RaftState | null {
-    const state = this.#states.get(id)
-    return state ? {...state, entries: [...state.entries]} : null
+    return this.#states.get(id) ?? null
   }
 
   wipe(id: string): void {
@@ -35,7 +32,7 @@ export class Disk {
   }
 
   set(id: string, state: RaftState): void {
-    this.#states.set(id, {...state, entries: [...state.entries]})
+    this.#states.set(id, state)
   }
 
   write(id: string, write: RaftWrite, done: () => void): void {
@@ -46,10 +43,7 @@ export class Disk {
     this.#lastAt.set(id, at)
     this.#schedule.after(at - this.#schedule.now, () => {
       if (this.#lives.get(id) !== life) return
-      this.#states.set(
-        id,
-        applyWrite(this.#states.get(id) ?? {term: 0, vote: null, snapshot: null, entries: []}, write),
-      )
+      this.#states.set(id, applyWrite(this.#states.get(id) ?? EMPTY_STATE, write))
       done()
     })
   }
@@ -58,14 +52,4 @@ export class Disk {
   crash(id: string): void {
     this.open(id)
   }
-}
-
-function applyWrite(state: DiskState, write: RaftWrite): DiskState {
-  const {term, vote, truncateFrom} = write
-  const snapshot = write.snapshot ?? state.snapshot
-  let {entries} = state
-  if (truncateFrom !== null) entries = entries.filter(({index}) => index < truncateFrom)
-  if (write.snapshot) entries = entries.filter(({index}) => index > write.snapshot!.index)
-  entries.push(...write.entries)
-  return {term, vote, snapshot, entries}
 }

@@ -1,68 +1,41 @@
 /**
- * A node's part in its cluster: joins Raft, the map, the links and the two halves of replication. Deterministic, as the engine: time, packets
- * and what was made durable come in; packets, writes and words to sessions go out through `ClusterHost`.
+ * A node's part in its cluster: joins Raft, the map, the links and the two halves of replication, and says what each change of the map means for the
+ * buckets here. Deterministic, as the engine: time, packets and what was made durable come in; packets, writes and words to sessions go
+ * out through `ClusterHost`.
  *
- *   packet -> link -> message -> replica / master / leader / Raft
- *   Raft commits an entry -> the map applies it -> `#applied`: members, links, roles of the buckets it changed
- *   tick -> lease, join, leave, leader's duties, late peers
+ *   packet -> link -> of the stream: inbox -> replica / master          loose: Raft, membership, proposals
+ *   Raft commits an entry -> the map applies it -> `#changed`: members, links, roles of the buckets it changed
+ *   tick -> membership (lease, join, leave), leader's duties, late peers
  *   flush (end of each turn) -> the turn's records and answers leave, one packet for each peer
  *
  * Until the agreed map has this incarnation of the node in it, it serves nothing and executes nothing that peers send (rule R1).
  */
-import {
-  BUCKET_COUNT,
-  CLOCK_DRIFT,
-  ELECTION_TIMEOUT_MS,
-  HEARTBEAT_MS,
-  LEASE_MS,
-  PARK_MS,
-  RAFT_COMPACT_ENTRIES,
-} from '../../constants.ts'
+import {ELECTION_TIMEOUT_MS, HEARTBEAT_MS, LEASE_MS, RAFT_COMPACT_ENTRIES} from '../../constants.ts'
+import {EMPTY_STATE} from '../consensus/durable-state.ts'
 import {Raft} from '../consensus/raft.ts'
 import {decodeMessage, encodeMessage} from '../consensus/message-codec.ts'
 import {Link} from '../peer/link.ts'
-import {
-  MESSAGE_AGREE,
-  MESSAGE_AGREED,
-  MESSAGE_GRANT,
-  MESSAGE_IMAGE,
-  MESSAGE_JOIN,
-  MESSAGE_JOIN_REPLY,
-  MESSAGE_LEASE,
-  MESSAGE_PROPOSE,
-  MESSAGE_RAFT,
-  MESSAGE_RECORDS,
-  MESSAGE_REFUSED,
-  MESSAGE_SERVING,
-  MESSAGE_SYNC_BEGIN,
-  MESSAGE_SYNC_END,
-  REFUSED_STALE,
-  decodeEpochs,
-  decodePositions,
-  decodeSyncBegin,
-  decodeVerdicts,
-  encodeVerdicts,
-} from '../peer/message.ts'
-import type {Gate} from '../replication/gate.ts'
+import {MESSAGE_PROPOSE, MESSAGE_RAFT} from '../peer/message.ts'
+import {Inbox} from '../replication/inbox.ts'
 import {Master} from '../replication/master.ts'
 import {Replica} from '../replication/replica.ts'
 import {ReplicaSets} from '../replication/replica-sets.ts'
-import type {Roles} from '../replication/roles.ts'
-import {ROLE_DOWN, ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from '../replication/roles.ts'
+import {BucketRoles} from './bucket-roles.ts'
 import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
+import {Links} from './links.ts'
+import {Membership} from './membership.ts'
 import {MoveNotices} from './move-notices.ts'
 import {parseEntry} from './map-entry.ts'
-import {plantBugs, splitTransactions} from './plants.ts'
+import {fillLost, plantBugs, splitTransactions} from './plants.ts'
 import type {Engine} from '../engine.ts'
 import type {MapEntry} from './map-entry.ts'
-import type {Member, MemberInfo} from './cluster-map.ts'
+import type {MemberInfo} from './cluster-map.ts'
 import type {RaftEntry, RaftSnapshot, RaftState, RaftWrite} from '../consensus/types.ts'
+import type {Gate} from '../replication/gate.ts'
+import type {Roles} from '../replication/roles.ts'
 import type {Session} from '../session.ts'
-import type {Verdict} from '../peer/message.ts'
-
-const JOIN_MS = 200
 
 export interface PeerAddress {
   readonly id: string
@@ -109,85 +82,76 @@ export class Cluster {
   leader: Leader | null = null
   readonly #engine: Engine
   readonly #host: ClusterHost
-  /** By node id, then incarnation: one connected, and the one of the map. */
-  readonly #links = new Map<string, Map<string, Link>>()
-  /** All of them; null when one came or went. */
-  #linkList: readonly Link[] | null = null
-  readonly #bySlot: (Link | null)[] = []
+  readonly #links: Links
+  readonly #membership: Membership
+  readonly #inbox: Inbox
+  readonly #bucketRoles: BucketRoles
   #now: number
   #selfSlot = NO_NODE
   #wasAdmitted = false
   #appliedIndex = 0
-  #isJoining = false
-  #isLeaving = false
-  #askedAt = Number.NEGATIVE_INFINITY
-  #joinedAt = Number.NEGATIVE_INFINITY
-  /** A lease that counts when the log is applied up to its index. */
-  #pendingLease = {index: 0, until: Number.NEGATIVE_INFINITY}
-  #refused = new Map<Link, Verdict[]>()
   readonly #notices: MoveNotices
-  #claimAtGenesis = false
+  /** What `found` proposes, until it is proposed. */
+  #genesis: MapEntry | null = null
   isGone = false
-  /** Planted bugs. */
-  keepsSeat = false
+  /** Planted bug `lost-is-empty`. */
   fillsLost = false
-  /** Why the cluster does not let this node in, or ''. */
-  joinProblem = ''
 
   constructor(engine: Engine, options: ClusterOptions, host: ClusterHost) {
-    const {self, seed, now, state, plants} = options
+    const {self, now, plants} = options
     this.self = self
     this.#engine = engine
     this.#host = host
     this.#now = now
     const {effects, parking} = engine
+    const shared = {
+      map: (): ClusterMap => this.map,
+      selfSlot: (): number => this.#selfSlot,
+      appliedIndex: (): number => this.#appliedIndex,
+      now: (): number => this.#now,
+      propose: (entry: MapEntry): void => this.propose(entry),
+      linkOf: (slot: number): Link | null => this.#links.ofSlot(slot),
+    }
     this.#notices = new MoveNotices(engine.host)
-    const linkOf = (slot: number): Link | null => this.#bySlot[slot] ?? null
+    this.#links = new Links((id, incarnation) => this.#newLink(id, incarnation))
     this.roles = engine.roles
-    this.sets = new ReplicaSets(effects, linkOf)
+    this.sets = new ReplicaSets(effects, shared.linkOf)
     this.gate = engine.openGate(this.sets, host)
-    this.replica = new Replica(effects, {fenced: (bucket) => this.#fenced(bucket)})
-    this.master = new Master({
-      effects,
-      parking,
-      roles: this.roles,
-      replica: this.replica,
-      sets: this.sets,
-      gate: this.gate,
-      selfId: self.id,
-      incarnation: self.incarnation,
-      map: () => this.map,
-      selfSlot: () => this.#selfSlot,
-      linkOf,
-      appliedIndex: () => this.#appliedIndex,
-      now: () => this.#now,
-      propose: (entry) => this.propose(entry),
+    this.replica = new Replica(effects, {fenced: (bucket) => this.#bucketRoles.fenced(bucket)})
+    const {roles, replica, sets, gate} = this
+    const {id: selfId, incarnation} = self
+    this.master = new Master({...shared, effects, parking, roles, replica, sets, gate, selfId, incarnation})
+    this.#bucketRoles = new BucketRoles({...shared, roles, replica, master: this.master})
+    this.#inbox = new Inbox(this.master, replica, (bucket) => this.#bucketRoles.fenced(bucket))
+    this.#membership = new Membership({
+      ...shared,
+      self,
+      raft: () => this.raft,
+      gate,
+      links: this.#links,
+      leader: () => this.leader,
+      isAdmitted: () => this.isAdmitted && !this.isGone,
+      removed: () => this.#begone(),
+      refused: (reason) => host.event('join-refused', {reason}),
     })
-    this.gate.renew = (at) => this.#renewOwn(at)
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) this.roles.set(bucket, ROLE_DOWN, now)
-    this.#claimAtGenesis = state === null
-    this.raft = new Raft(
-      {
-        id: self.id,
-        seed,
-        now,
-        electionTimeoutMs: ELECTION_TIMEOUT_MS,
-        heartbeatMs: HEARTBEAT_MS / 2,
-        compactAfterEntries: RAFT_COMPACT_ENTRIES,
-        plants,
-      },
-      state ?? {term: 0, vote: null, snapshot: null, entries: []},
-      {
-        send: (to, message) => this.#connected(to)?.sendLoose(MESSAGE_RAFT, encodeMessage(message)),
-        persist: (write) => host.persist(write),
-        apply: (entry) => this.#apply(entry),
-        restore: (snapshot) => this.#restore(snapshot),
-        snapshot: () => this.map.toSnapshot(),
-        roleChanged: (role, term, leader) => this.#roleChanged(role, term, leader),
-      },
-    )
+    // It begins with what is on the disk: the snapshot's map, if there is one, is told of at once.
+    this.raft = this.#makeRaft(options)
+    gate.renew = (at) => this.#input(at, () => this.#membership.renewOwn())
     plantBugs(plants, this)
     if (plants.has('split-transaction')) splitTransactions(effects, () => this.flush(this.#now))
+  }
+
+  #makeRaft({self, seed, now, state, plants}: ClusterOptions): Raft {
+    const timing = {electionTimeoutMs: ELECTION_TIMEOUT_MS, heartbeatMs: HEARTBEAT_MS / 2}
+    const options = {id: self.id, seed, now, ...timing, compactAfterEntries: RAFT_COMPACT_ENTRIES, plants}
+    return new Raft(options, state ?? EMPTY_STATE, {
+      send: (to, message) => this.#links.connectedTo(to)?.sendLoose(MESSAGE_RAFT, encodeMessage(message)),
+      persist: (write) => this.#host.persist(write),
+      apply: (entry) => this.#apply(entry),
+      restore: (snapshot) => this.#restore(snapshot),
+      snapshot: () => this.map.toSnapshot(),
+      roleChanged: (role, term, leader) => this.#roleChanged(role, term, leader),
+    })
   }
 
   get selfSlot(): number {
@@ -221,26 +185,29 @@ export class Cluster {
   found(clusterId: string, replicas: number, buckets: readonly number[] | null = null): void {
     const some = buckets === null ? {} : {buckets: formatBuckets(buckets)}
     this.#genesis = {type: 'genesis', clusterId, replicas, member: this.self, ...some}
-    this.#claimAtGenesis = true
+    this.#bucketRoles.isFounder = true
     this.tick(this.#now)
   }
 
-  #genesis: MapEntry | null = null
-
   /** Asks to be let in, by whoever is connected, until it is. */
   join(): void {
-    this.#isJoining = true
+    this.#membership.join()
   }
 
   /** Asks to be relieved of everything and taken out of the map; `isGone` tells when that is done. */
   leave(): void {
-    this.#isLeaving = true
+    this.#membership.isLeaving = true
     this.tick(this.#now)
   }
 
   /** The stop was called off. */
   stay(): void {
-    this.#isLeaving = false
+    this.#membership.isLeaving = false
+  }
+
+  /** Why the cluster does not let this node in, or ''. */
+  get joinProblem(): string {
+    return this.#membership.problem
   }
 
   /** Proposes an entry to the agreed log, here or at the leader; it may be lost. */
@@ -251,31 +218,26 @@ export class Cluster {
       return
     }
     const {leader} = this.raft
-    if (leader !== null) this.#connected(leader)?.sendLoose(MESSAGE_PROPOSE, Buffer.from(text))
+    if (leader !== null) this.#links.connectedTo(leader)?.sendLoose(MESSAGE_PROPOSE, Buffer.from(text))
   }
 
   /** A connection with this incarnation of a node is there. */
   connected(id: string, incarnation: string, now: number): void {
-    this.#now = Math.max(this.#now, now)
-    for (const [other, link] of this.#links.get(id) ?? []) if (other !== incarnation) link.disconnected()
-    this.#link(id, incarnation).connected(this.#now)
+    this.#input(now, () => this.#links.connected(id, incarnation, this.#now))
   }
 
   disconnected(id: string): void {
-    for (const link of this.#links.get(id)?.values() ?? []) link.disconnected()
+    this.#links.disconnected(id)
   }
 
   /** A packet came. The bytes are ours. */
   receive(id: string, incarnation: string, packet: Buffer, now: number): void {
-    this.#now = Math.max(this.#now, now)
-    this.#link(id, incarnation).receive(packet, this.#now)
-    this.#sendRefused()
+    this.#input(now, () => this.#links.of(id, incarnation).receive(packet, this.#now))
   }
 
   /** Writes up to this one are durable. */
   persisted(id: number, now: number): void {
-    this.#now = Math.max(this.#now, now)
-    this.raft.persisted(id, this.#now)
+    this.#input(now, () => this.raft.persisted(id, this.#now))
   }
 
   /** Several times a heartbeat. `now`: monotonic ms. */
@@ -287,25 +249,13 @@ export class Cluster {
       this.propose(this.#genesis)
       this.#genesis = null
     }
-    this.#askForLease()
-    this.#askForMembership()
+    this.#membership.tick()
     this.leader?.tick(this.#now)
-    if (this.fillsLost) this.#fillLost()
-    for (const link of this.#allLinks()) link.tick(this.#now)
+    if (this.fillsLost) fillLost(this)
+    for (const link of this.#links.all) link.tick(this.#now)
     if (this.isAdmitted) this.master.tick(this.#now)
-    for (const bucket of this.roles.parkedSince(this.#now - PARK_MS)) this.roles.set(bucket, ROLE_DOWN, this.#now)
+    this.#bucketRoles.tick(this.#now)
     this.flush(this.#now)
-  }
-
-  /** Planted bug `lost-is-empty`. */
-  #fillLost(): void {
-    const lost: number[] = []
-    const {epoch, master} = this.map
-    // Those that had a master once: the simulator begins with most buckets lost.
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      if (master[bucket] === NO_NODE && epoch[bucket]! > 1) lost.push(bucket)
-    }
-    if (lost.length > 0) this.propose({type: 'accept-loss', node: this.self.id, buckets: formatBuckets(lost)})
   }
 
   /** Sends what the turn has brought. Called at the end of each turn of the loop. */
@@ -313,9 +263,15 @@ export class Cluster {
     this.#now = Math.max(this.#now, now)
     this.master.pump(this.#now)
     this.sets.flush()
-    for (const link of this.#allLinks()) link.flush(this.#now)
+    for (const link of this.#links.all) link.flush(this.#now)
     this.gate.progress(this.#now)
     this.#notices.flush()
+  }
+
+  /** Planted bug `keep-seat`. */
+  set keepsSeat(isOn: boolean) {
+    this.#bucketRoles.keepsSeat = isOn
+    this.map.keepsSeats = isOn
   }
 
   /** Copies buckets to peers. True if there is more to do at once. */
@@ -323,94 +279,9 @@ export class Cluster {
     return this.isAdmitted && this.master.copier.work(budget)
   }
 
-  /** The member of this slot. */
-  member(slot: number): Member | null {
-    return this.map.members[slot] ?? null
-  }
-
   linkState(slot: number): {isConnected: boolean; unackedBytes: number} {
-    const link = this.#bySlot[slot]
+    const link = this.#links.ofSlot(slot)
     return {isConnected: link?.isConnected ?? false, unackedBytes: link?.unackedBytes ?? 0}
-  }
-
-  // ---- leases and membership
-
-  #askForLease(): void {
-    if (!this.isAdmitted || this.#now - this.#askedAt < HEARTBEAT_MS) return
-    this.#askedAt = this.#now
-    if (this.raft.role === 'leader') return this.#renewOwn(this.#now)
-    const {leader} = this.raft
-    const request = {sentAt: this.#now, incarnation: this.self.incarnation}
-    if (leader !== null) return this.#sendJson(this.#connected(leader), MESSAGE_LEASE, request)
-    // Whoever leads answers. One that was removed while it was cut off hears of no leader any more, and only so of its removal.
-    for (const link of this.#allLinks()) this.#sendJson(link, MESSAGE_LEASE, request)
-  }
-
-  /** The leader grants to itself, too, by the same rules. */
-  #renewOwn(now: number): void {
-    this.#now = Math.max(this.#now, now)
-    if (!this.leader || !this.isAdmitted || this.isGone) return
-    if (this.raft.committedConfig.voters.length === 1) this.raft.tick(this.#now)
-    // That tick may have ended its leading.
-    if (!this.leader) return
-    const grant = this.leader.grant(this.self.id, this.self.incarnation, this.#now)
-    if (grant.durationMs > 0) this.#takeLease(this.#now + grant.durationMs * (1 - CLOCK_DRIFT), grant.index)
-  }
-
-  #takeLease(until: number, index: number): void {
-    if (index > this.#appliedIndex) {
-      this.#pendingLease = {index, until}
-      return
-    }
-    if (until <= this.gate.leaseUntil) return
-    this.gate.leaseUntil = until
-    this.gate.progress(this.#now)
-  }
-
-  #granted(body: Buffer): void {
-    const grant = parseJson(body)
-    if (!grant) return
-    const {sentAt, durationMs, index, problem} = grant
-    if (typeof sentAt !== 'number' || typeof durationMs !== 'number' || typeof index !== 'number') return
-    // One who leads no more, or does not know all yet, may not have heard that we joined.
-    if (problem === 'removed' && this.isAdmitted && index >= this.#appliedIndex) return this.#begone()
-    if (durationMs > 0) this.#takeLease(sentAt + durationMs * (1 - CLOCK_DRIFT), index)
-  }
-
-  #askForMembership(): void {
-    if (this.#now - this.#joinedAt < JOIN_MS) return
-    const {id, incarnation} = this.self
-    if (this.isAdmitted && this.member(this.#selfSlot)!.isLeaving !== this.#isLeaving) {
-      this.#joinedAt = this.#now
-      this.propose({type: 'leaving', node: id, incarnation, isLeaving: this.#isLeaving})
-    }
-    if (this.isAdmitted || !(this.#isJoining || this.map.member(id))) return
-    this.#joinedAt = this.#now
-    if (this.leader) {
-      // Our own last incarnation is certainly dead: the data dir's lock says so.
-      if (this.leader.join(this.self, this.#now).status === 'admitted') return
-    } else
-      for (const link of this.#allLinks())
-        this.#sendJson(link, MESSAGE_JOIN, {member: this.self, clusterId: this.map.clusterId})
-  }
-
-  #joinAsked(link: Link, body: Buffer): void {
-    const asked = parseJson(body)
-    const member = asked && parseEntry(JSON.stringify({type: 'joined', member: asked['member']}))
-    if (!member || member.type !== 'joined' || !this.leader) return
-    const {clusterId} = asked
-    const isForeign = typeof clusterId === 'string' && clusterId !== '' && clusterId !== this.map.clusterId
-    const verdict = isForeign
-      ? {status: 'refused', reason: 'it belongs to another cluster'}
-      : this.leader.join(member.member, this.#now)
-    this.#sendJson(link, MESSAGE_JOIN_REPLY, verdict)
-  }
-
-  #joinAnswered(body: Buffer): void {
-    const verdict = parseJson(body)
-    if (verdict?.['status'] !== 'refused' || this.isAdmitted) return
-    this.joinProblem = String(verdict['reason'])
-    this.#host.event('join-refused', {reason: this.joinProblem})
   }
 
   #begone(): void {
@@ -418,10 +289,7 @@ export class Cluster {
     this.isGone = true
     this.#host.event('removed', {})
     this.gate.leaseUntil = Number.NEGATIVE_INFINITY
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      this.master.resign(bucket, false)
-      this.roles.set(bucket, this.map.master[bucket] === NO_NODE ? ROLE_DOWN : ROLE_FOREIGN, this.#now)
-    }
+    this.#bucketRoles.abandon()
   }
 
   // ---- Raft
@@ -437,34 +305,33 @@ export class Cluster {
       raft: this.raft,
       selfId: this.self.id,
       map: () => this.map,
+      appliedIndex: () => this.#appliedIndex,
       propose: (entry: MapEntry) => this.propose(entry),
     }
     // Of a cluster that is being founded nobody ever had a lease.
     this.leader = new Leader(context, this.#genesis ? this.#now - 2 * LEASE_MS : this.#now)
-    this.leader.appliedIndex = this.#appliedIndex
   }
 
   #apply(entry: RaftEntry): void {
     this.#appliedIndex = entry.index
-    if (this.leader) this.leader.appliedIndex = entry.index
     if (entry.kind === 'data') {
       const change = parseEntry(entry.data)
-      this.map.keepsSeats = this.keepsSeat
       const result = change && this.map.apply(change)
       if (change && result?.changed) {
         this.#host.event('entry', {index: entry.index, change})
         this.#changed(result.buckets, change.type, result.membersChanged)
       } else if (result?.error) this.#host.event('entry-refused', {error: result.error})
     }
-    const {index, until} = this.#pendingLease
-    if (index <= this.#appliedIndex) this.#takeLease(until, index)
+    this.#membership.applied()
   }
 
   #restore(snapshot: RaftSnapshot): void {
     this.#appliedIndex = snapshot.index
-    if (this.leader) this.leader.appliedIndex = snapshot.index
+    const {keepsSeats} = this.map
     this.map = snapshot.data === '' ? new ClusterMap() : ClusterMap.fromSnapshot(snapshot.data)
+    this.map.keepsSeats = keepsSeats
     this.#changed(null, 'snapshot', true)
+    this.#membership.applied()
   }
 
   /** The map changed: these buckets, or all (null). */
@@ -472,9 +339,8 @@ export class Cluster {
     const wasAdmitted = this.isAdmitted
     if (membersChanged) this.#membersChanged()
     const isEverything = buckets === null || wasAdmitted !== this.isAdmitted
-    if (isEverything) for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) this.#refresh(bucket, kind)
-    else for (const bucket of buckets) this.#refresh(bucket, kind)
-    if (membersChanged && !isEverything) this.#refreshDown()
+    this.#bucketRoles.changed(isEverything ? null : buckets, kind)
+    if (membersChanged && !isEverything) this.#bucketRoles.membersChanged()
     this.#notices.note(this.map, buckets)
     this.gate.progress(this.#now)
     this.#engine.host.requestWork()
@@ -485,109 +351,24 @@ export class Cluster {
     this.#selfSlot = own?.incarnation === this.self.incarnation ? own.slot : NO_NODE
     if (this.isAdmitted && !this.#wasAdmitted) {
       this.#wasAdmitted = true
-      this.#isJoining = false
-      this.#askedAt = Number.NEGATIVE_INFINITY
+      this.#membership.admitted()
       this.#host.event('admitted', {slot: this.#selfSlot})
     }
     if (this.#wasAdmitted && own === null) this.#begone()
-    this.#bySlot.length = 0
-    const peers: PeerAddress[] = []
-    for (const member of this.map.members) {
-      if (!member || member.id === this.self.id) continue
-      this.#bySlot[member.slot] = this.#link(member.id, member.incarnation)
-      peers.push({id: member.id, host: member.peerHost, port: member.peerPort})
-    }
-    this.#closeOldLinks()
-    this.#host.setPeers(peers)
-  }
-
-  /** Links of incarnations that are neither in the map nor connected. */
-  #closeOldLinks(): void {
-    for (const [id, links] of this.#links) {
-      for (const [incarnation, link] of links) {
-        if (link.isConnected || this.map.member(id)?.incarnation === incarnation) continue
-        link.close()
-        links.delete(incarnation)
-        this.#linkList = null
-      }
-      if (links.size === 0) this.#links.delete(id)
-    }
-  }
-
-  /** The map's line of the bucket, and what it means here. */
-  #refresh(bucket: number, kind: MapEntry['type'] | 'snapshot'): void {
-    const {map, roles, master, replica} = this
-    const slot = map.master[bucket]!
-    if (!this.isAdmitted) {
-      master.resign(bucket, false)
-      roles.set(bucket, this.#foreignRole(slot), this.#now)
-      return
-    }
-    // A peer has told of something newer: the log will, soon.
-    if (!replica.learn(bucket, map.epoch[bucket]!, slot)) return
-    if (this.keepsSeat && map.isInSync(bucket, this.#selfSlot)) replica.begin(bucket)
-    if (slot === this.#selfSlot) {
-      if (kind === 'genesis' ? this.#claimAtGenesis : kind === 'accept-loss' || kind === 'restore')
-        replica.begin(bucket)
-      return master.reignOver(bucket, kind)
-    }
-    master.resign(bucket, kind === 'move')
-    master.noteMaster(bucket, slot)
-    if (!map.isInSync(bucket, this.#selfSlot) && map.syncing[bucket] !== this.#selfSlot) {
-      replica.drop(bucket, this.#appliedIndex)
-    }
-    roles.set(bucket, master.isDeparted(bucket) ? ROLE_HANDING : this.#foreignRole(slot), this.#now)
-  }
-
-  /** Masters went down or came back without a change of their buckets. */
-  #refreshDown(): void {
-    const {map, roles} = this
-    const roleOf = Uint8Array.from({length: NO_NODE + 1}, (_, slot) => this.#foreignRole(slot))
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      const role = roles.role[bucket]!
-      const master = map.master[bucket]!
-      const isForeign = role === ROLE_FOREIGN || (role === ROLE_DOWN && master !== this.#selfSlot)
-      if (isForeign && role !== roleOf[master]) roles.set(bucket, roleOf[master]!, this.#now)
-    }
-  }
-
-  #foreignRole(slot: number): number {
-    const member = this.map.members[slot]
-    return member && !member.isDown ? ROLE_FOREIGN : ROLE_DOWN
-  }
-
-  #fenced(bucket: number): void {
-    if (this.master.servesAfterHandoff) return
-    this.master.resign(bucket, false)
-    const role = this.roles.role[bucket]
-    if (role === ROLE_SERVING || role === ROLE_HANDING) this.roles.set(bucket, ROLE_WAITING, this.#now)
+    this.#links.follow(this.map, this.self.id)
+    const others = this.map.members.filter((member) => member !== null && member.id !== this.self.id)
+    this.#host.setPeers(others.map((member) => ({id: member!.id, host: member!.peerHost, port: member!.peerPort})))
   }
 
   // ---- links
-
-  #link(id: string, incarnation: string): Link {
-    let links = this.#links.get(id)
-    if (!links) {
-      links = new Map()
-      this.#links.set(id, links)
-    }
-    let link = links.get(incarnation)
-    if (!link) {
-      link = this.#newLink(id, incarnation)
-      links.set(incarnation, link)
-      this.#linkList = null
-    }
-    return link
-  }
 
   #newLink(id: string, incarnation: string): Link {
     const link: Link = new Link(id, incarnation, this.self.incarnation, {
       sendPacket: (packet) => this.#host.sendPacket(id, packet),
       // Not before both are in the map: what is executed is acknowledged.
       canExecute: () => this.isAdmitted && this.map.member(id)?.incarnation === incarnation,
-      message: (type, body) => this.#message(link, type, body),
+      message: (type, body) => this.#inbox.receive(link, this.map.member(id)!.slot, type, body),
       loose: (type, body) => this.#loose(link, type, body),
-      acknowledged: () => undefined,
       broken: () => {
         this.#host.event('link-broken', {peer: id})
         const slot = this.map.member(id)?.slot
@@ -597,31 +378,12 @@ export class Cluster {
     return link
   }
 
-  #connected(id: string): Link | null {
-    for (const link of this.#links.get(id)?.values() ?? []) if (link.isConnected) return link
-    return null
-  }
-
-  #allLinks(): readonly Link[] {
-    return (this.#linkList ??= [...this.#links.values()].flatMap((links) => [...links.values()]))
-  }
-
   #loose(link: Link, type: number, body: Buffer): void {
     if (type === MESSAGE_RAFT) {
       const message = decodeMessage(body)
       if (message) this.raft.step(link.peerId, message, this.#now)
-    } else if (type === MESSAGE_LEASE) this.#leaseAsked(link, body)
-    else if (type === MESSAGE_GRANT) this.#granted(body)
-    else if (type === MESSAGE_PROPOSE) this.#proposed(body)
-    else if (type === MESSAGE_JOIN) this.#joinAsked(link, body)
-    else if (type === MESSAGE_JOIN_REPLY) this.#joinAnswered(body)
-  }
-
-  #leaseAsked(link: Link, body: Buffer): void {
-    const asked = parseJson(body)
-    if (!this.leader || !asked || typeof asked['incarnation'] !== 'string') return
-    const grant = this.leader.grant(link.peerId, asked['incarnation'], this.#now)
-    this.#sendJson(link, MESSAGE_GRANT, {sentAt: asked['sentAt'], ...grant})
+    } else if (type === MESSAGE_PROPOSE) this.#proposed(body)
+    else this.#membership.receive(link, type, body)
   }
 
   #proposed(body: Buffer): void {
@@ -629,61 +391,9 @@ export class Cluster {
     if (entry && this.raft.role === 'leader') this.propose(entry)
   }
 
-  #message(link: Link, type: number, body: Buffer): void {
-    const slot = this.map.member(link.peerId)!.slot
-    if (type === MESSAGE_RECORDS) this.#noteRefused(link, this.replica.records(slot, body))
-    else if (type === MESSAGE_IMAGE) this.replica.image(slot, body)
-    else if (type === MESSAGE_SYNC_BEGIN) this.#syncBegin(link, slot, body)
-    else if (type === MESSAGE_SYNC_END) for (const line of decodeEpochs(body) ?? []) this.replica.syncEnd(slot, line)
-    else if (type === MESSAGE_AGREE) this.#agree(link, slot, body)
-    else if (type === MESSAGE_AGREED) this.master.agreed(slot, decodeVerdicts(body) ?? [])
-    else if (type === MESSAGE_SERVING) this.master.serving(decodeEpochs(body) ?? [])
-    else if (type === MESSAGE_REFUSED) {
-      for (const bucket of this.master.refused(slot, decodeVerdicts(body) ?? [])) this.#fenced(bucket)
-    }
-  }
-
-  #syncBegin(link: Link, slot: number, body: Buffer): void {
-    const line = decodeSyncBegin(body)
-    if (!line || this.replica.syncBegin(slot, line)) return
-    this.#noteRefused(link, [{bucket: line.bucket, epoch: this.replica.fence[line.bucket]!, code: REFUSED_STALE}])
-  }
-
-  #agree(link: Link, slot: number, body: Buffer): void {
-    const verdicts: Verdict[] = []
-    for (const line of decodePositions(body) ?? []) {
-      const isSame = this.replica.agree(slot, line)
-      const {bucket, epoch} = line
-      if (isSame === null) this.#noteRefused(link, [{bucket, epoch: this.replica.fence[bucket]!, code: REFUSED_STALE}])
-      else verdicts.push({bucket, epoch, code: isSame ? 1 : 0})
-    }
-    if (verdicts.length > 0) link.append(MESSAGE_AGREED, encodeVerdicts(verdicts))
-  }
-
-  #noteRefused(link: Link, verdicts: readonly Verdict[]): void {
-    if (verdicts.length === 0) return
-    const list = this.#refused.get(link)
-    if (list) list.push(...verdicts)
-    else this.#refused.set(link, [...verdicts])
-  }
-
-  /** Before the acknowledgement that covers the refused records can leave. */
-  #sendRefused(): void {
-    if (this.#refused.size === 0) return
-    for (const [link, verdicts] of this.#refused) link.append(MESSAGE_REFUSED, encodeVerdicts(verdicts))
-    this.#refused = new Map()
-  }
-
-  #sendJson(link: Link | null, type: number, value: unknown): void {
-    link?.sendLoose(type, Buffer.from(JSON.stringify(value)))
-  }
-}
-
-function parseJson(body: Buffer): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(body.toString())
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
-  } catch {
-    return null
+  /** Something came in: the clock goes on, never back. */
+  #input(now: number, run: () => void): void {
+    this.#now = Math.max(this.#now, now)
+    run()
   }
 }

@@ -40,6 +40,8 @@ export interface LeaderContext {
   readonly raft: Raft
   readonly selfId: string
   map(): ClusterMap
+  /** Index of the last entry of the log that the map has. */
+  appliedIndex(): number
   propose(entry: MapEntry): void
 }
 
@@ -223,7 +225,7 @@ export class Leader {
 
   #plan(now: number): void {
     const {raft} = this.#c
-    const isOpen = this.#plannedIndex > this.appliedIndex && now - this.#plannedAt < PLAN_RETRY_MS
+    const isOpen = this.#plannedIndex > this.#c.appliedIndex() && now - this.#plannedAt < PLAN_RETRY_MS
     if (isOpen) return
     const {revision} = this.#c.map()
     if (!this.isReady(now) || revision === this.#settledRevision) return
@@ -243,9 +245,6 @@ export class Leader {
     this.#plannedAt = now
     this.#plannedIndex = raft.lastIndex
   }
-
-  /** Set by the owner after each applied entry. */
-  appliedIndex = 0
 }
 
 function sameAddress(a: MemberInfo, b: MemberInfo): boolean {

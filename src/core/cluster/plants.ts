@@ -2,6 +2,9 @@
  * Deliberate bugs (`KV_PLANT=<name>`, refused unless KV_ALLOW_PLANTS=1): what the checkers must find. A checker that never fails proves nothing.
  * Each name is one of `verification.md`; what it breaks is said here.
  */
+import {BUCKET_COUNT} from '../../constants.ts'
+import {formatBuckets} from './bucket-ranges.ts'
+import {NO_NODE} from './cluster-map.ts'
 import type {Cluster} from './cluster.ts'
 import type {Effects} from '../effects.ts'
 
@@ -47,6 +50,17 @@ export function plantBugs(names: ReadonlySet<string>, cluster: Cluster): void {
   cluster.fillsLost = names.has('lost-is-empty')
   if (names.has('drop-record')) sets.dropEvery = 50
   if (names.has('forget-epoch')) replica.learn = () => true
+}
+
+/** `lost-is-empty`: what nobody has begins empty here. */
+export function fillLost(cluster: Cluster): void {
+  const lost: number[] = []
+  const {epoch, master} = cluster.map
+  // Those that had a master once: the simulator begins with most buckets lost.
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+    if (master[bucket] === NO_NODE && epoch[bucket]! > 1) lost.push(bucket)
+  }
+  if (lost.length > 0) cluster.propose({type: 'accept-loss', node: cluster.self.id, buckets: formatBuckets(lost)})
 }
 
 /** `split-transaction`: no groups, and what was changed before is sent first. */

@@ -31,8 +31,6 @@ export interface LinkHost {
   /** A message of the stream, in order, each once. The bytes may be kept. */
   message(type: number, body: Buffer): void
   loose(type: number, body: Buffer): void
-  /** The peer has executed more of what it was sent. */
-  acknowledged(): void
   /** Too much was unacknowledged: all of it is forgotten. */
   broken(): void
 }
@@ -220,14 +218,12 @@ export class Link {
     while (count < this.#sent.length && this.#sent[count]!.seq <= ack)
       this.unackedBytes -= this.#sent[count++]!.packet.length
     this.#sent.splice(0, count)
-    this.#host.acknowledged()
   }
 
   /** Makes packets of the pending messages, sends and keeps them. */
   #seal(now: number): void {
-    const body = this.#pending.length === 2 ? this.#pending : [Buffer.concat(this.#pending)]
+    const messages = this.#pending
     const total = this.#pendingBytes
-    const whole = body.length === 1 ? body[0]! : Buffer.concat(body)
     const ticket = this.#pendingTicket
     this.#pending = []
     this.#pendingBytes = 0
@@ -236,13 +232,17 @@ export class Link {
       this.#progressAt = now
       this.#triedAt = now
     }
-    for (let at = 0; at < total; at += LINK_PACKET_BYTES_MAX) {
-      const end = Math.min(total, at + LINK_PACKET_BYTES_MAX)
-      const packet = Buffer.allocUnsafe(LINK_HEAD_BYTES + end - at)
-      whole.copy(packet, LINK_HEAD_BYTES, at, end)
-      this.#outSeq++
-      this.#stamp(packet, KIND_STREAM, end < total ? 1 : 0, this.#outSeq)
-      this.#sent.push({seq: this.#outSeq, packet, ticket})
+    const count = Math.ceil(total / LINK_PACKET_BYTES_MAX)
+    const first = this.#outSeq + 1
+    // All of them: what any of these packets acknowledges counts only when the last of them, which may hold a refusal, was executed.
+    this.#outSeq += count
+    const reader = new Pieces(messages)
+    for (let i = 0; i < count; i++) {
+      const size = Math.min(LINK_PACKET_BYTES_MAX, total - i * LINK_PACKET_BYTES_MAX)
+      const packet = Buffer.allocUnsafe(LINK_HEAD_BYTES + size)
+      reader.fill(packet, LINK_HEAD_BYTES)
+      this.#stamp(packet, KIND_STREAM, i < count - 1 ? 1 : 0, first + i)
+      this.#sent.push({seq: first + i, packet, ticket})
       this.unackedBytes += packet.length
       if (this.isConnected) this.#host.sendPacket(packet)
     }
@@ -278,5 +278,29 @@ export class Link {
     this.#sent = []
     this.unackedBytes = 0
     this.#host.broken()
+  }
+}
+
+/** Reads a list of buffers as one. */
+class Pieces {
+  readonly #pieces: readonly Buffer[]
+  #index = 0
+  #at = 0
+
+  constructor(pieces: readonly Buffer[]) {
+    this.#pieces = pieces
+  }
+
+  /** Copies the next bytes to `target`, from `start` to its end. */
+  fill(target: Buffer, start: number): void {
+    for (let to = start; to < target.length;) {
+      const piece = this.#pieces[this.#index]!
+      const copied = piece.copy(target, to, this.#at)
+      to += copied
+      this.#at += copied
+      if (this.#at < piece.length) return
+      this.#index++
+      this.#at = 0
+    }
   }
 }

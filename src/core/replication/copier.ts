@@ -49,7 +49,6 @@ export class Copier {
   readonly #copies = new Map<number, Copy>()
   readonly #queues = new Map<number, Copy[]>()
   readonly #writer = new RecordWriter()
-  keysSent = 0
   /** Planted bug `early-join`: the end of the image is taken for everything. */
   joinsEarly = false
 
@@ -192,10 +191,7 @@ export class Copier {
     }
     const given = Math.min(budget, STEP_BUDGET)
     const left = copy.image.step(given)
-    if (this.#writer.pendingBytes > 0) {
-      this.keysSent += this.#writer.recordCount
-      link.append(MESSAGE_IMAGE, Buffer.from(this.#writer.frame()))
-    }
+    if (this.#writer.pendingBytes > 0) link.append(MESSAGE_IMAGE, Buffer.from(this.#writer.frame()))
     if (left > 0) {
       link.append(MESSAGE_SYNC_END, encodeEpochs([{bucket, epoch: this.#context.epochOf(bucket)}]))
       copy.isSent = true

@@ -92,7 +92,6 @@ export class Master {
   readonly #previous = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
   /** When each late peer was last given up on. */
   readonly #gaveUpAt = new Map<number, number>()
-  handoffs = 0
   /** Planted bugs. */
   skipsAgreement = false
   servesAfterHandoff = false
@@ -152,10 +151,8 @@ export class Master {
     this.copier.cancel(bucket)
     this.proposals.settle(bucket, () => false)
     sets.release(bucket)
-    if (this.#handing.delete(bucket) && isHandedOver) {
-      this.handoffs++
-      this.#departed.set(bucket, this.#c.now() + HANDOFF_SERVING_MS)
-    }
+    const wasHanding = this.#handing.delete(bucket)
+    if (wasHanding && isHandedOver) this.#departed.set(bucket, this.#c.now() + HANDOFF_SERVING_MS)
   }
 
   /** True while requests for a bucket that was handed over wait for its new master. */
@@ -235,10 +232,6 @@ export class Master {
         this.copier.restart(member.slot)
       } else if (link.isBroken || link.lateness(now) > ACK_TIMEOUT_MS) this.#giveUpOn(member.slot)
     }
-  }
-
-  get isBusy(): boolean {
-    return this.copier.isBusy || this.#handing.size > 0
   }
 
   get waitingCount(): number {

@@ -82,8 +82,9 @@ export class ReplicaSets {
     const set = this.#setOf[bucket]
     if (!set || set.required.length === 0) return true
     if (ticket >= this.#effects.ticket && set.writer.pendingBytes > 0) return false
-    const missing = set.required.filter((slot) => (this.#linkOf(slot)?.cleanTicket ?? -1) < ticket)
-    return missing.length === 0 || (this.acksMajority && 2 * missing.length < set.required.length + 1)
+    let missing = 0
+    for (const slot of set.required) if ((this.#linkOf(slot)?.cleanTicket ?? -1) < ticket) missing++
+    return missing <= (this.acksMajority ? set.required.length / 2 : 0)
   }
 
   /** Hands the turn's records to the links; they leave with the links' next flush. */

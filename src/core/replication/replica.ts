@@ -14,6 +14,7 @@ import {assert} from '../../base/assert.ts'
 import {NO_EXPIRY, RecordCursor, checkFrame, readFrame} from '../../record/codec.ts'
 import {REFUSED_GAP, REFUSED_STALE} from '../peer/message.ts'
 import {Replay} from '../replay.ts'
+import {OP_DELETE} from '../../record/op.ts'
 import type {Effects} from '../effects.ts'
 import type {BucketEpoch, Position, SyncBegin, Verdict} from '../peer/message.ts'
 
@@ -113,7 +114,7 @@ export class Replica {
   /** A new master asks whether this copy is where its own is. Null: it is not master any more. */
   agree(slot: number, {bucket, epoch, positionEpoch, seq}: Position): boolean | null {
     if (!this.#admit(bucket, epoch, slot)) return null
-    const {effects} = {effects: this.#effects}
+    const effects = this.#effects
     const isWhole = this.copy[bucket] === COPY_WHOLE
     const isSame = isWhole && effects.epoch[bucket] === positionEpoch && effects.seq[bucket] === seq
     if (isSame) effects.epoch[bucket] = epoch
@@ -143,7 +144,7 @@ export class Replica {
   }
 
   #apply(cursor: RecordCursor): void {
-    if (this.copyIgnoresDeletes && this.copy[cursor.bucket] === COPY_SYNCING && cursor.op === 2) {
+    if (this.copyIgnoresDeletes && this.copy[cursor.bucket] === COPY_SYNCING && cursor.op === OP_DELETE) {
       this.#effects.seq[cursor.bucket] = cursor.seq
       return
     }

@@ -60,8 +60,4 @@ export class Roles {
   isServing(bucket: number): boolean {
     return this.role[bucket] === ROLE_SERVING
   }
-
-  get parkedCount(): number {
-    return this.#parkedAt.size
-  }
 }

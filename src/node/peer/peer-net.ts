@@ -17,7 +17,7 @@ import {createServer, Socket, type Server} from 'node:net'
 import {assert} from '../../base/assert.ts'
 import {formatAddress} from '../../base/address.ts'
 import {PEER_DUPLICATE_MS, PEER_SOCKETS_MAX} from '../../constants.ts'
-import {KvError} from '../../errors.ts'
+import {listenOn} from '../listen.ts'
 import type {NodeLog} from '../log.ts'
 import {Dialer, type PeerAddress} from './peer-dialer.ts'
 import {isNodeId, type Hello} from './peer-hello.ts'
@@ -86,25 +86,7 @@ export class PeerNet {
 
   /** Takes the port, 0 = any free one, and resolves with it. Errors: E_PORT_IN_USE, E_ADDRESS. */
   listen(port = this.#options.port ?? 0): Promise<number> {
-    const {host} = this.#options
-    return new Promise((resolve, reject) => {
-      const fail = (error: NodeJS.ErrnoException): void => {
-        this.#server.off('listening', begun)
-        reject(listenError(error, host, port))
-      }
-      const begun = (): void => {
-        this.#server.off('error', fail)
-        const address = this.#server.address()
-        resolve(typeof address === 'object' && address ? address.port : port)
-      }
-      this.#server.once('error', fail)
-      try {
-        this.#server.listen({host, port}, begun)
-      } catch (error) {
-        this.#server.off('error', fail)
-        fail(error as NodeJS.ErrnoException)
-      }
-    })
+    return listenOn(this.#server, {host: this.#options.host, port}, {name: 'peer port', flag: '--peer-port'})
   }
 
   /**
@@ -268,29 +250,4 @@ export class PeerNet {
 
 function isSameAddress(a: PeerAddress, b: PeerAddress): boolean {
   return a.host === b.host && a.port === b.port
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): KvError {
-  if (error.code === 'EADDRINUSE') {
-    return new KvError(
-      'E_PORT_IN_USE',
-      `peer port ${port} is in use on ${host}`,
-      `choose another with --peer-port, or find its owner: ss -ltnp 'sport = :${port}'`,
-    )
-  }
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    return new KvError(
-      'E_ADDRESS',
-      `${host} is not an address of this machine`,
-      'choose another with --host, for instance 127.0.0.1',
-    )
-  }
-  if (error.code === 'EACCES') {
-    return new KvError(
-      'E_PORT_IN_USE',
-      `peer port ${port} may not be used by this user`,
-      'choose a port above 1023 with --peer-port',
-    )
-  }
-  return new KvError('E_ADDRESS', `cannot listen for peers on ${host}:${port}: ${error.message}`)
 }

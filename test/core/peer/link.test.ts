@@ -1,7 +1,7 @@
 /** The stream between two nodes: order, loss, and who is sent what again. */
 import {expect, test} from 'vitest'
 import {Link} from '../../../src/core/peer/link.ts'
-import {LINK_RESEND_MS} from '../../../src/constants.ts'
+import {LINK_PACKET_BYTES_MAX, LINK_RESEND_MS} from '../../../src/constants.ts'
 
 const A = '0000000a'
 const B = '0000000b'
@@ -21,7 +21,6 @@ function makeEnd(own: string, peer: string): End {
     canExecute: () => true,
     message: (_, body) => heard.push(body.toString()),
     loose: () => undefined,
-    acknowledged: () => undefined,
     broken: () => undefined,
   })
   link.connected(0)
@@ -75,4 +74,20 @@ test('a packet of or for another incarnation is dropped', () => {
   say(a, 'one', 0)
   deliver(a, b, 1)
   expect(b.heard).toEqual([])
+})
+
+test('what is said in several packets is acknowledging only when the last of them was executed', () => {
+  const [a, b] = [makeEnd(A, B), makeEnd(B, A)]
+  say(a, 'a record', 0)
+  deliver(a, b, 1)
+  // The answer, too long for one packet: its end may refuse what its beginning acknowledges.
+  b.link.append(1, Buffer.alloc(LINK_PACKET_BYTES_MAX, 'x'))
+  b.link.append(1, Buffer.from('refused'))
+  b.link.flush(2)
+  expect(b.sent.length).toBe(2)
+  a.link.receive(b.sent[0]!, 3)
+  expect(a.link.isAcked(1)).toBe(false)
+  a.link.receive(b.sent[1]!, 4)
+  expect(a.heard.at(-1)).toBe('refused')
+  expect(a.link.isAcked(1)).toBe(true)
 })

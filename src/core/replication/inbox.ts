@@ -1,0 +1,81 @@
+/**
+ * What peers say in the stream (peer/message.ts), handed to the half that it is for; and what is answered. A refusal is appended before the
+ * acknowledgement of the packet that is refused can leave: link.ts then keeps the two in order.
+ */
+import {
+  MESSAGE_AGREE,
+  MESSAGE_AGREED,
+  MESSAGE_IMAGE,
+  MESSAGE_RECORDS,
+  MESSAGE_REFUSED,
+  MESSAGE_SERVING,
+  MESSAGE_SYNC_BEGIN,
+  MESSAGE_SYNC_END,
+  REFUSED_STALE,
+  decodeEpochs,
+  decodePositions,
+  decodeSyncBegin,
+  decodeVerdicts,
+  encodeVerdicts,
+} from '../peer/message.ts'
+import type {Link} from '../peer/link.ts'
+import type {Verdict} from '../peer/message.ts'
+import type {Master} from './master.ts'
+import type {Replica} from './replica.ts'
+
+export class Inbox {
+  readonly #master: Master
+  readonly #replica: Replica
+  readonly #fenced: (bucket: number) => void
+
+  /** `fenced`: a peer knows a newer epoch of the bucket than the one in which we are master. */
+  constructor(master: Master, replica: Replica, fenced: (bucket: number) => void) {
+    this.#master = master
+    this.#replica = replica
+    this.#fenced = fenced
+  }
+
+  /** Executes a message of the member at `slot`. */
+  receive(link: Link, slot: number, type: number, body: Buffer): void {
+    const replica = this.#replica
+    const master = this.#master
+    if (type === MESSAGE_RECORDS) refuse(link, replica.records(slot, body))
+    else if (type === MESSAGE_IMAGE) replica.image(slot, body)
+    else if (type === MESSAGE_SYNC_BEGIN) this.#syncBegin(link, slot, body)
+    else if (type === MESSAGE_SYNC_END) for (const line of decodeEpochs(body) ?? []) replica.syncEnd(slot, line)
+    else if (type === MESSAGE_AGREE) this.#agree(link, slot, body)
+    else if (type === MESSAGE_AGREED) master.agreed(slot, decodeVerdicts(body) ?? [])
+    else if (type === MESSAGE_SERVING) master.serving(decodeEpochs(body) ?? [])
+    else if (type === MESSAGE_REFUSED) this.#refused(slot, body)
+  }
+
+  #syncBegin(link: Link, slot: number, body: Buffer): void {
+    const line = decodeSyncBegin(body)
+    if (line && !this.#replica.syncBegin(slot, line)) refuse(link, [this.#stale(line.bucket)])
+  }
+
+  #agree(link: Link, slot: number, body: Buffer): void {
+    const verdicts: Verdict[] = []
+    const stale: Verdict[] = []
+    for (const line of decodePositions(body) ?? []) {
+      const isSame = this.#replica.agree(slot, line)
+      const {bucket, epoch} = line
+      if (isSame === null) stale.push(this.#stale(bucket))
+      else verdicts.push({bucket, epoch, code: isSame ? 1 : 0})
+    }
+    refuse(link, stale)
+    if (verdicts.length > 0) link.append(MESSAGE_AGREED, encodeVerdicts(verdicts))
+  }
+
+  #refused(slot: number, body: Buffer): void {
+    for (const bucket of this.#master.refused(slot, decodeVerdicts(body) ?? [])) this.#fenced(bucket)
+  }
+
+  #stale(bucket: number): Verdict {
+    return {bucket, epoch: this.#replica.fence[bucket]!, code: REFUSED_STALE}
+  }
+}
+
+function refuse(link: Link, verdicts: readonly Verdict[]): void {
+  if (verdicts.length > 0) link.append(MESSAGE_REFUSED, encodeVerdicts(verdicts))
+}
