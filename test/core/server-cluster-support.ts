@@ -10,7 +10,7 @@ import {NO_NODE} from '../../src/core/cluster/cluster-map.ts'
 import {Stage, type Plain} from './server-support.ts'
 import type {ClusterHost} from '../../src/core/cluster/cluster.ts'
 import type {MemberInfo} from '../../src/core/cluster/cluster-map.ts'
-import type {MapEntry} from '../../src/core/cluster/map-entry.ts'
+import type {AssignedBuckets, MapEntry} from '../../src/core/cluster/map-entry.ts'
 import type {RaftWrite} from '../../src/core/consensus/types.ts'
 
 export const SELF_ID = 'ab'.repeat(20)
@@ -87,7 +87,8 @@ export class ClusterStage implements ClusterHost {
     const list = parseBuckets(buckets)!
     for (let i = 0; i < list.length; i += PLAN_BUCKETS_MAX) {
       const some = formatBuckets(list.slice(i, i + PLAN_BUCKETS_MAX))
-      this.apply({type: 'assign', node: idOf(n), buckets: some}, {type: 'in-sync', add: idOf(n), ...this.#from(some)})
+      this.apply({type: 'assign', node: idOf(n), buckets: some})
+      this.apply({type: 'in-sync', add: idOf(n), ...this.#from(some)})
     }
   }
 
@@ -96,9 +97,10 @@ export class ClusterStage implements ClusterHost {
     this.apply({type: 'target', node: idOf(n), buckets}, {type: 'move', to: idOf(n), ...this.#from(buckets)})
   }
 
-  #from(buckets: string): {from: string; incarnation: string; groups: {epoch: number; buckets: string}[]} {
-    const {id, incarnation} = this.cluster.self
-    return {from: id, incarnation, groups: [{epoch: 1, buckets}]}
+  #from(buckets: string): {from: string; incarnation: string; groups: AssignedBuckets[]} {
+    const {self, map} = this.cluster
+    const assignment = map.assignment[parseBuckets(buckets)![0]!]! || 1
+    return {from: self.id, incarnation: self.incarnation, groups: [{epoch: 1, buckets, assignment}]}
   }
 
   /** Does what the map orders, as the masters would: copies arrive, masters are handed over. */
@@ -109,13 +111,17 @@ export class ClusterStage implements ClusterHost {
       for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
         const to = map[step][bucket]!
         if (to === NO_NODE || (step === 'target' && !map.isInSync(bucket, to))) continue
-        const key = `${map.master[bucket]} ${to} ${map.epoch[bucket]}`
+        const key = `${map.master[bucket]} ${to} ${map.epoch[bucket]} ${map.assignment[bucket]}`
         groups.set(key, [...(groups.get(key) ?? []), bucket])
       }
       for (const [key, list] of groups) {
-        const [master, to, epoch] = key.split(' ').map(Number)
+        const [master, to, epoch, assignment] = key.split(' ').map(Number)
         const {id: from, incarnation} = map.members[master!]!
-        const head = {from, incarnation, groups: [{epoch: epoch!, buckets: formatBuckets(list)}]}
+        const head = {
+          from,
+          incarnation,
+          groups: [{epoch: epoch!, assignment: assignment!, buckets: formatBuckets(list)}],
+        }
         const {id} = map.members[to!]!
         this.apply(step === 'syncing' ? {type: 'in-sync', add: id, ...head} : {type: 'move', to: id, ...head})
       }

@@ -103,13 +103,14 @@ describe('CLIENT PAUSE', () => {
   it('pipelines that wait keep their order and lose nothing, however they are cut', async () => {
     const node = await liveNode()
     const admin = await connectTo(node)
-    await admin.call('CLIENT', 'PAUSE', '300')
+    await admin.call('CLIENT', 'PAUSE', '100000')
     const clients = await Promise.all(Array.from({length: 8}, () => connectTo(node)))
     const requests = Array.from({length: 400}, (_, i): Arg[] => (i % 3 === 2 ? ['PING', String(i)] : ['INCR', 'n{x}']))
     const bytes = Buffer.concat(requests.map(encodeCommand))
     await Promise.all(clients.map((client, i) => client.writeChunked(bytes, () => 1 + ((i * 977) % 4000))))
     await sleep(50)
     for (const client of clients) expect(client.receivedBytes).toBe(0)
+    await admin.call('CLIENT', 'UNPAUSE')
     for (const client of clients) {
       let last = 0
       for (const [i, reply] of (await client.replies(requests.length)).map(String).entries()) {

@@ -6,6 +6,7 @@
  *   epoch    +1 whenever the master changes         master   a slot; NO_NODE = the bucket is lost
  *   inSync   the copies that have every acknowledged change; the master first, then the others ascending
  *   syncing  who is being given a copy              target   who shall become master, once in sync
+ *   assignment   which order to make that copy: the revision that it led to, 0 = none; a copy made for an older one does not count
  *
  * A slot is a member's small number, kept as long as it is a member. How failing nodes leave their buckets is in map-strike.ts; the map as
  * text in map-snapshot.ts.
@@ -67,6 +68,7 @@ export class ClusterMap {
   readonly master = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
   readonly inSync = new Uint8Array(BUCKET_COUNT * COPIES_MAX).fill(NO_NODE)
   readonly syncing = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
+  readonly assignment = new Float64Array(BUCKET_COUNT)
   readonly target = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
   /** Planted bug `keep-seat`. */
   keepsSeats = false
@@ -325,14 +327,21 @@ export class ClusterMap {
     if (this.master[bucket] === NO_NODE || this.syncing[bucket] !== NO_NODE) return false
     if (this.isInSync(bucket, slot) || this.copyCount(bucket) >= COPIES_MAX) return false
     this.syncing[bucket] = slot
+    this.assignment[bucket] = this.revision + 1
     return true
   }
 
   #unassign(bucket: number, slot: number): boolean {
     if (this.syncing[bucket] !== slot) return false
-    this.syncing[bucket] = NO_NODE
+    this.endSyncing(bucket)
     if (this.target[bucket] === slot) this.target[bucket] = NO_NODE
     return true
+  }
+
+  /** Nobody is being given a copy any more. For map-strike.ts and this file. */
+  endSyncing(bucket: number): void {
+    this.syncing[bucket] = NO_NODE
+    this.assignment[bucket] = 0
   }
 
   /** An order to drop that comes late, after another copy went, would leave fewer than there should be. */
@@ -364,18 +373,26 @@ export class ClusterMap {
     if (from?.incarnation !== entry.incarnation) return 'its proposer is no member any more'
     const other = this.member(entry.type === 'in-sync' ? entry.add : entry.type === 'move' ? entry.to : entry.remove)
     if (!other) return 'no such member'
+    if (entry.type === 'in-sync') return this.#addCopies(entry, from, other)
     const act =
-      entry.type === 'in-sync'
-        ? (bucket: number) => this.#addCopy(bucket, other)
-        : entry.type === 'move'
-          ? (bucket: number) => this.#move(bucket, other)
-          : (bucket: number) => this.#drop(bucket, other.slot)
+      entry.type === 'move'
+        ? (bucket: number) => this.#move(bucket, other)
+        : (bucket: number) => this.#drop(bucket, other.slot)
     return this.#eachOf(entry.groups, from.slot, act)
   }
 
-  #addCopy(bucket: number, member: Member): boolean {
-    if (this.syncing[bucket] !== member.slot || member.isDown) return false
-    this.syncing[bucket] = NO_NODE
+  #addCopies({groups}: Entry<'in-sync'>, from: Member, other: Member): null {
+    for (const group of groups) {
+      this.#eachOf([group], from.slot, (bucket) => this.#addCopy(bucket, other, group.assignment))
+    }
+    // A word of one who is down by now: its new copies need not wait for it.
+    if (from.isDown) strike(this, from.slot, false)
+    return null
+  }
+
+  #addCopy(bucket: number, member: Member, assignment: number): boolean {
+    if (this.syncing[bucket] !== member.slot || this.assignment[bucket] !== assignment || member.isDown) return false
+    this.endSyncing(bucket)
     this.setCopies(bucket, this.master[bucket]!, [...this.copies(bucket), member.slot])
     return true
   }

@@ -122,7 +122,7 @@ export class Cluster {
     const {id: selfId, incarnation} = self
     this.master = new Master({...shared, effects, parking, roles, replica, sets, gate, selfId, incarnation})
     this.#bucketRoles = new BucketRoles({...shared, roles, replica, master: this.master})
-    this.#inbox = new Inbox(this.master, replica, (bucket) => this.#bucketRoles.fenced(bucket))
+    this.#inbox = new Inbox(this.master, replica)
     this.#membership = new Membership({
       ...shared,
       self,

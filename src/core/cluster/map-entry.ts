@@ -11,6 +11,11 @@ export interface EpochBuckets {
   readonly buckets: string
 }
 
+/** ... and the number of the order by which their copies were made (`ClusterMap.assignment`). */
+export interface AssignedBuckets extends EpochBuckets {
+  readonly assignment: number
+}
+
 interface FromMaster {
   readonly from: string
   readonly incarnation: string
@@ -44,7 +49,7 @@ export type MapEntry =
     }
   | {readonly type: 'untarget'; readonly buckets: string}
   | {readonly type: 'restore'; readonly node: string; readonly incarnation: string; readonly buckets: string}
-  | ({readonly type: 'in-sync'; readonly add: string} & FromMaster)
+  | ({readonly type: 'in-sync'; readonly add: string; readonly groups: readonly AssignedBuckets[]} & FromMaster)
   | ({readonly type: 'out-of-sync'; readonly remove: string} & FromMaster)
   | ({readonly type: 'move'; readonly to: string} & FromMaster)
   | {readonly type: 'replicas'; readonly count: number}
@@ -99,6 +104,10 @@ function isGroups(value: unknown): boolean {
   })
 }
 
+function isAssignedGroups(value: unknown): boolean {
+  return isGroups(value) && (value as Fields[]).every(({assignment}) => isRevision(assignment))
+}
+
 const NODE_BUCKETS = {node: isId, buckets: isBuckets}
 const NODE_INCARNATION = {node: isId, incarnation: isIncarnation}
 const FROM = {from: isId, incarnation: isIncarnation, groups: isGroups}
@@ -123,7 +132,7 @@ const SHAPES: Readonly<Record<MapEntry['type'], Readonly<Record<string, (value: 
   'accept-loss': NODE_BUCKETS,
   untarget: {buckets: isBuckets},
   restore: {...NODE_INCARNATION, buckets: isBuckets},
-  'in-sync': {...FROM, add: isId},
+  'in-sync': {...FROM, groups: isAssignedGroups, add: isId},
   'out-of-sync': {...FROM, remove: isId},
   move: {...FROM, to: isId},
   replicas: {count: isCount},

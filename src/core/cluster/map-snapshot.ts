@@ -5,8 +5,8 @@ import {parseEntry} from './map-entry.ts'
 import {checkMap} from './map-strike.ts'
 import type {ClusterMap, Member} from './cluster-map.ts'
 
-/** [first, last, epoch, copies, syncing, target] */
-type Run = readonly [number, number, number, readonly number[], number, number]
+/** [first, last, epoch, copies, syncing, target, assignment] */
+type Run = readonly [number, number, number, readonly number[], number, number, number]
 
 interface Snapshot {
   readonly clusterId: string
@@ -23,7 +23,8 @@ export function writeSnapshot(map: ClusterMap): string {
   for (let first = 0; first < BUCKET_COUNT;) {
     let last = first
     while (last + 1 < BUCKET_COUNT && isSameLine(map, first, last + 1)) last++
-    runs.push([first, last, map.epoch[first]!, map.copies(first), map.syncing[first]!, map.target[first]!])
+    const {epoch, syncing, target, assignment} = map
+    runs.push([first, last, epoch[first]!, map.copies(first), syncing[first]!, target[first]!, assignment[first]!])
     first = last + 1
   }
   const snapshot: Snapshot = {clusterId, replicas, revision, isBalancing, members, runs}
@@ -33,6 +34,7 @@ export function writeSnapshot(map: ClusterMap): string {
 function isSameLine(map: ClusterMap, a: number, b: number): boolean {
   if (map.epoch[a] !== map.epoch[b] || map.syncing[a] !== map.syncing[b] || map.target[a] !== map.target[b])
     return false
+  if (map.assignment[a] !== map.assignment[b]) return false
   for (let i = 0; i < COPIES_MAX; i++) {
     if (map.inSync[a * COPIES_MAX + i] !== map.inSync[b * COPIES_MAX + i]) return false
   }
@@ -59,14 +61,20 @@ export function readSnapshot(map: ClusterMap, text: string): void {
   checkMap(map)
 }
 
-function readRun(map: ClusterMap, [first, last, epoch, copies, syncing, target]: Run, next: number): number {
+function readRun(map: ClusterMap, run: Run, next: number): number {
+  const [first, last, epoch, copies, syncing, target, assignment] = run
   must(first === next && Number.isInteger(last) && last >= first && last < BUCKET_COUNT, `bucket ${next}`)
   must(Array.isArray(copies) && Number.isInteger(epoch) && epoch >= 0 && epoch <= EPOCH_MAX, `bucket ${first}`)
   const slots = [...copies, syncing, target]
   const isKnown = (slot: number): boolean => slot === NO_NODE || Boolean(map.members[slot])
   must(copies.length <= COPIES_MAX && slots.every(isKnown), `the line of bucket ${first}`)
   must(!copies.includes(NO_NODE), `a copy of bucket ${first}`)
+  must(
+    Number.isInteger(assignment) && assignment >= 0 && assignment <= map.revision,
+    `an assignment of bucket ${first}`,
+  )
   map.epoch.fill(epoch, first, last + 1)
+  map.assignment.fill(assignment, first, last + 1)
   map.syncing.fill(syncing, first, last + 1)
   map.target.fill(target, first, last + 1)
   for (let bucket = first; bucket <= last; bucket++) map.setCopies(bucket, copies[0] ?? NO_NODE, copies)

@@ -16,7 +16,7 @@ export function strike(map: ClusterMap, slot: number, isGone: boolean): void {
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
     const wasSyncing = map.syncing[bucket] === slot
     const wasTarget = map.target[bucket] === slot
-    if (wasSyncing) map.syncing[bucket] = NO_NODE
+    if (wasSyncing) map.endSyncing(bucket)
     if (wasTarget) map.target[bucket] = NO_NODE
     const isCopy = map.isInSync(bucket, slot) && strikeCopy(map, bucket, slot, isGone, masters)
     if (isCopy || wasSyncing || wasTarget) map.touch(bucket)
@@ -40,7 +40,7 @@ function strikeCopy(map: ClusterMap, bucket: number, slot: number, isGone: boole
   map.epoch[bucket]!++
   map.target[bucket] = NO_NODE
   if (others.length === 0) {
-    map.syncing[bucket] = NO_NODE
+    map.endSyncing(bucket)
     map.setCopies(bucket, NO_NODE, [])
     return true
   }
@@ -86,6 +86,7 @@ export function checkMap(map: ClusterMap): void {
       const member = map.members[slot]
       if (slot !== NO_NODE && (!member || member.isVoterOnly)) fail(`slot ${slot} holds no buckets`)
     }
+    if ((syncing === NO_NODE) !== (map.assignment[bucket] === 0)) fail('an assignment of nobody, or none')
     if (map.revision > 0 && map.epoch[bucket] === 0) fail('no epoch')
   }
 }

@@ -212,7 +212,7 @@ function carryOut(map: ClusterMap): void {
     if (master === NO_NODE || map.members[master]?.isDown !== false) continue
     const coming = map.syncing[bucket]!
     if (coming !== NO_NODE) map.setCopies(bucket, master, [...map.copies(bucket), coming])
-    map.syncing[bucket] = NO_NODE
+    map.endSyncing(bucket)
     const target = map.target[bucket]!
     if (target !== NO_NODE && map.isInSync(bucket, target)) map.setCopies(bucket, target, map.copies(bucket))
     map.target[bucket] = NO_NODE

@@ -20,6 +20,8 @@ const STEP_BUDGET = 200
 interface Copy {
   readonly bucket: number
   readonly slot: number
+  /** The number of the map's order to make it (cluster-map.ts): a later order for the same peer wants a later copy. */
+  readonly assignment: number
   image: BucketImage | null
   /** Position of the stream that must be acknowledged; 0 = it has not been sent whole. */
   position: number
@@ -36,9 +38,11 @@ export interface CopierContext {
   /** Peers of the bucket changed: its records go to the peer from now on, or not any more. */
   updatePeers(bucket: number): void
   /** The peer has the image: from now on it counts. */
-  count(bucket: number, slot: number): void
+  count(bucket: number, slot: number, assignment: number): void
   /** It has everything that was ever acknowledged. */
-  inStep(bucket: number, slot: number): void
+  inStep(bucket: number, slot: number, assignment: number): void
+  /** The map's present order for this bucket. */
+  assignmentOf(bucket: number): number
   now(): number
 }
 
@@ -75,15 +79,18 @@ export class Copier {
   /** The peer shall get a copy; again, if it was being given one. */
   start(bucket: number, slot: number): void {
     this.cancel(bucket)
-    const copy = {bucket, slot, image: null, position: 0, isSent: false, isCounted: false}
+    const assignment = this.#context.assignmentOf(bucket)
+    const copy = {bucket, slot, assignment, image: null, position: 0, isSent: false, isCounted: false}
     this.#copies.set(bucket, copy)
     const queue = this.#queues.get(slot)
     if (queue) queue.push(copy)
     else this.#queues.set(slot, [copy])
   }
 
+  /** True if the copy that the map's present order asks for is being made. */
   isCopying(bucket: number, slot: number): boolean {
-    return this.#copies.get(bucket)?.slot === slot
+    const copy = this.#copies.get(bucket)
+    return copy?.slot === slot && copy.assignment === this.#context.assignmentOf(bucket)
   }
 
   cancel(bucket: number): void {
@@ -132,7 +139,7 @@ export class Copier {
       if (!copy.isCounted) counted.push(copy)
       else {
         this.#copies.delete(copy.bucket)
-        this.#context.inStep(copy.bucket, copy.slot)
+        this.#context.inStep(copy.bucket, copy.slot, copy.assignment)
       }
     }
     if (counted.length > 0) this.#count(counted)
@@ -141,7 +148,7 @@ export class Copier {
   #count(copies: readonly Copy[]): void {
     for (const copy of copies) {
       copy.isCounted = true
-      this.#context.count(copy.bucket, copy.slot)
+      this.#context.count(copy.bucket, copy.slot, copy.assignment)
     }
     this.#sets.flush()
     for (const slot of new Set(copies.map((copy) => copy.slot))) this.#context.linkOf(slot)?.flush(this.#context.now())

@@ -26,13 +26,10 @@ import type {Replica} from './replica.ts'
 export class Inbox {
   readonly #master: Master
   readonly #replica: Replica
-  readonly #fenced: (bucket: number) => void
 
-  /** `fenced`: a peer knows a newer epoch of the bucket than the one in which we are master. */
-  constructor(master: Master, replica: Replica, fenced: (bucket: number) => void) {
+  constructor(master: Master, replica: Replica) {
     this.#master = master
     this.#replica = replica
-    this.#fenced = fenced
   }
 
   /** Executes a message of the member at `slot`. */
@@ -68,7 +65,8 @@ export class Inbox {
   }
 
   #refused(slot: number, body: Buffer): void {
-    for (const bucket of this.#master.refused(slot, decodeVerdicts(body) ?? [])) this.#fenced(bucket)
+    const newer = this.#master.refused(slot, decodeVerdicts(body) ?? [])
+    for (const {bucket, epoch} of newer) this.#replica.raise(bucket, epoch)
   }
 
   #stale(bucket: number): Verdict {

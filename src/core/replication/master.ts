@@ -23,7 +23,6 @@ import {
 } from '../../constants.ts'
 import {COPIES_MAX, NO_NODE} from '../cluster/cluster-map.ts'
 import {MESSAGE_AGREE, MESSAGE_SERVING, REFUSED_GAP, encodeEpochs, encodePositions} from '../peer/message.ts'
-import {COPY_WHOLE} from './replica.ts'
 import {Copier} from './copier.ts'
 import {Proposals} from './proposals.ts'
 import {ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from './roles.ts'
@@ -79,6 +78,8 @@ export class Master {
   readonly reign = new Uint32Array(BUCKET_COUNT)
   /** A peer that is in step and proposed as in-sync. */
   readonly #adding = new Uint8Array(BUCKET_COUNT).fill(NO_NODE)
+  /** ... and the assignment (of the map) by which it was given the copy. */
+  readonly #addingBy = new Float64Array(BUCKET_COUNT)
   readonly #agreements = new Map<number, Agreement>()
   readonly #handing = new Map<number, Handing>()
   /** Handed over, parked until the new master serves. */
@@ -106,12 +107,14 @@ export class Master {
       epochOf: (bucket) => this.reign[bucket]!,
       appliedIndex: () => context.appliedIndex(),
       updatePeers: (bucket) => this.#updatePeers(bucket),
-      count: (bucket, slot) => this.#count(bucket, slot),
-      inStep: (bucket, slot) => this.#inStep(bucket, slot),
+      assignmentOf: (bucket) => context.map().assignment[bucket]!,
+      count: (bucket, slot, assignment) => this.#count(bucket, slot, assignment),
+      inStep: (bucket, slot, assignment) => this.#inStep(bucket, slot, assignment),
       now: () => context.now(),
     })
     this.proposals = new Proposals({
       epochs: this.reign,
+      assignmentOf: (bucket) => this.#addingBy[bucket]!,
       selfId,
       incarnation,
       idOf: (slot) => context.map().members[slot]?.id ?? null,
@@ -133,9 +136,16 @@ export class Master {
   /** True if the map's line does not show yet what was proposed. */
   #isOpen(kind: Wish, bucket: number, slot: number): boolean {
     const map = this.#c.map()
-    if (kind === 'in-sync') return map.syncing[bucket] === slot && this.#adding[bucket] === slot
+    if (kind === 'in-sync') return this.#isAdding(bucket, slot)
     if (kind === 'out-of-sync') return map.isInSync(bucket, slot)
     return map.target[bucket] === slot
+  }
+
+  /** The peer counts because it was given the copy that the map wants: not one that was assigned to it before. */
+  #isAdding(bucket: number, slot: number): boolean {
+    const {syncing, assignment} = this.#c.map()
+    if (this.#adding[bucket] !== slot || syncing[bucket] !== slot) return false
+    return this.#addingBy[bucket] === assignment[bucket]
   }
 
   /** The map's line names another, or a peer has told us of a newer epoch. */
@@ -180,16 +190,16 @@ export class Master {
     }
   }
 
-  /** A peer did not apply our records. Returns buckets of which it knows a newer epoch. */
-  refused(slot: number, verdicts: readonly Verdict[]): number[] {
-    const fenced: number[] = []
+  /** A peer did not apply our records. Returns what it knows of newer epochs. */
+  refused(slot: number, verdicts: readonly Verdict[]): BucketEpoch[] {
+    const newer: BucketEpoch[] = []
     for (const {bucket, epoch, code} of verdicts) {
       const reign = this.reign[bucket]!
       if (reign === 0) continue
-      if (code !== REFUSED_GAP && epoch > reign) fenced.push(bucket)
+      if (code !== REFUSED_GAP && epoch > reign) newer.push({bucket, epoch})
       else if (code === REFUSED_GAP) this.#lostCopy(bucket, slot)
     }
-    return fenced
+    return newer
   }
 
   /** Everything on its way to this peer is lost. */
@@ -245,7 +255,7 @@ export class Master {
     const isOurs = this.reign[bucket] !== 0
     if (isOurs) this.resign(bucket, false)
     this.reign[bucket] = epoch
-    if (replica.copy[bucket] !== COPY_WHOLE) {
+    if (!replica.claim(bucket)) {
       // Not to be served as empty (R8). Only a bug or a damaged map leads here.
       roles.set(bucket, ROLE_WAITING, this.#c.now())
       return
@@ -274,13 +284,11 @@ export class Master {
     const map = this.#c.map()
     const agreement = this.#agreements.get(bucket)
     if (agreement) this.#pruneAgreement(bucket, agreement, kind)
-    const adding = this.#adding[bucket]!
-    if (adding !== NO_NODE && map.syncing[bucket] !== adding) this.#adding[bucket] = NO_NODE
     const syncing = map.syncing[bucket]!
+    const isAdding = syncing !== NO_NODE && this.#isAdding(bucket, syncing)
+    if (!isAdding) this.#adding[bucket] = NO_NODE
     if (syncing === NO_NODE) this.copier.cancel(bucket)
-    else if (!this.copier.isCopying(bucket, syncing) && this.#adding[bucket] !== syncing) {
-      this.copier.start(bucket, syncing)
-    }
+    else if (!isAdding && !this.copier.isCopying(bucket, syncing)) this.copier.start(bucket, syncing)
     this.#updatePeers(bucket)
     const handing = this.#handing.get(bucket)
     if (handing && map.target[bucket] !== handing.to) {
@@ -336,14 +344,17 @@ export class Master {
     return others
   }
 
-  #count(bucket: number, slot: number): void {
-    if (this.#c.map().syncing[bucket] !== slot) return
+  #count(bucket: number, slot: number, assignment: number): void {
+    const map = this.#c.map()
+    if (map.syncing[bucket] !== slot || map.assignment[bucket] !== assignment) return
     this.#adding[bucket] = slot
+    this.#addingBy[bucket] = assignment
     this.#updatePeers(bucket)
   }
 
-  #inStep(bucket: number, slot: number): void {
-    if (this.#adding[bucket] === slot) this.proposals.want('in-sync', bucket, slot)
+  #inStep(bucket: number, slot: number, assignment: number): void {
+    if (this.#isAdding(bucket, slot) && this.#addingBy[bucket] === assignment)
+      this.proposals.want('in-sync', bucket, slot)
   }
 
   /** The peer's copy has a hole. */

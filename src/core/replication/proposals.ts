@@ -5,7 +5,7 @@
  */
 import {PROPOSAL_RETRY_MS} from '../../constants.ts'
 import {formatBuckets} from '../cluster/bucket-ranges.ts'
-import type {MapEntry} from '../cluster/map-entry.ts'
+import type {AssignedBuckets, EpochBuckets, MapEntry} from '../cluster/map-entry.ts'
 
 export type Wish = 'in-sync' | 'out-of-sync' | 'move' | 'untarget'
 
@@ -18,6 +18,8 @@ interface Wanted {
 
 export interface ProposalContext {
   readonly epochs: Uint32Array
+  /** Of the copy that is to be called in sync. */
+  assignmentOf(bucket: number): number
   readonly selfId: string
   readonly incarnation: string
   idOf(slot: number): string | null
@@ -74,20 +76,33 @@ export class Proposals {
     if (kind === 'untarget') return this.#context.propose({type: 'untarget', buckets: formatBuckets(buckets)})
     const id = this.#context.idOf(slot)
     if (id === null) return
+    if (kind === 'in-sync') {
+      const groups = this.#assignedGroups(buckets)
+      return this.#context.propose({type: 'in-sync', from, incarnation, groups, add: id})
+    }
     const groups = this.#groups(buckets)
-    if (kind === 'in-sync') this.#context.propose({type: 'in-sync', from, incarnation, groups, add: id})
-    else if (kind === 'out-of-sync') this.#context.propose({type: 'out-of-sync', from, incarnation, groups, remove: id})
+    if (kind === 'out-of-sync') this.#context.propose({type: 'out-of-sync', from, incarnation, groups, remove: id})
     else this.#context.propose({type: 'move', from, incarnation, groups, to: id})
   }
 
-  #groups(buckets: readonly number[]): {epoch: number; buckets: string}[] {
-    const byEpoch = new Map<number, number[]>()
-    for (const bucket of buckets) {
-      const epoch = this.#context.epochs[bucket]!
-      const group = byEpoch.get(epoch)
-      if (group) group.push(bucket)
-      else byEpoch.set(epoch, [bucket])
-    }
-    return [...byEpoch].map(([epoch, list]) => ({epoch, buckets: formatBuckets(list)}))
+  #groups(buckets: readonly number[]): EpochBuckets[] {
+    const epochs = groupBy(buckets, (bucket) => this.#context.epochs[bucket]!)
+    return [...epochs].map(([epoch, list]) => ({epoch, buckets: formatBuckets(list)}))
   }
+
+  #assignedGroups(buckets: readonly number[]): AssignedBuckets[] {
+    const assignments = groupBy(buckets, (bucket) => this.#context.assignmentOf(bucket))
+    return [...assignments].flatMap(([assignment, list]) => this.#groups(list).map((group) => ({...group, assignment})))
+  }
+}
+
+function groupBy(buckets: readonly number[], keyOf: (bucket: number) => number): Map<number, number[]> {
+  const groups = new Map<number, number[]>()
+  for (const bucket of buckets) {
+    const key = keyOf(bucket)
+    const group = groups.get(key)
+    if (group) group.push(bucket)
+    else groups.set(key, [bucket])
+  }
+  return groups
 }

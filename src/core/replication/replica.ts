@@ -5,9 +5,11 @@
  * master in it. What comes from below the fence is refused and the refused one told (rule R2): so a deposed master can complete nothing,
  * whatever its clock says. What comes from above raises the fence.
  *
- *   copy:  NONE --SYNC_BEGIN--> SYNCING --SYNC_END--> WHOLE        any gap, any difference, any drop --> NONE
+ *   copy:  NONE --SYNC_BEGIN--> SYNCING --SYNC_END--> WHOLE        dropped by the map, begun anew --> NONE
+ *          WHOLE --a gap, or a new master is elsewhere--> KEPT     becomes master, or a newer master is where it is --> WHOLE
  *
- * Records of a bucket must follow each other without a gap; whoever cannot say that of his copy has none.
+ * Records of a bucket must follow each other without a gap. A copy that has one takes nothing more, but it is kept until the map says that it is
+ * out: it has everything that was acknowledged with it, and may be the last that has.
  */
 import {BUCKET_COUNT} from '../../constants.ts'
 import {assert} from '../../base/assert.ts'
@@ -20,8 +22,10 @@ import type {BucketEpoch, Position, SyncBegin, Verdict} from '../peer/message.ts
 
 export const COPY_NONE = 0
 export const COPY_SYNCING = 1
-export const COPY_WHOLE = 2
+export const COPY_KEPT = 2
+export const COPY_WHOLE = 3
 
+/** Who is master in the epoch of the fence is not known yet. */
 const NO_SOURCE = 255
 
 export interface ReplicaHost {
@@ -55,6 +59,21 @@ export class Replica {
     if (epoch < this.fence[bucket]!) return false
     this.fence[bucket] = epoch
     this.source[bucket] = slot
+    return true
+  }
+
+  /** A peer knows this newer epoch of the bucket. Older lines of the log, and older masters, do not count here any more. */
+  raise(bucket: number, epoch: number): void {
+    if (epoch <= this.fence[bucket]!) return
+    this.fence[bucket] = epoch
+    this.source[bucket] = NO_SOURCE
+    this.#host.fenced(bucket)
+  }
+
+  /** This node becomes master, with the copy that it has; false if it has none (rule R8). */
+  claim(bucket: number): boolean {
+    if (this.copy[bucket]! < COPY_KEPT) return false
+    this.copy[bucket] = COPY_WHOLE
     return true
   }
 
@@ -115,18 +134,22 @@ export class Replica {
   agree(slot: number, {bucket, epoch, positionEpoch, seq}: Position): boolean | null {
     if (!this.#admit(bucket, epoch, slot)) return null
     const effects = this.#effects
-    const isWhole = this.copy[bucket] === COPY_WHOLE
-    const isSame = isWhole && effects.epoch[bucket] === positionEpoch && effects.seq[bucket] === seq
-    if (isSame) effects.epoch[bucket] = epoch
-    else this.#forget(bucket)
+    const isComplete = this.copy[bucket]! >= COPY_KEPT
+    const isSame = isComplete && effects.epoch[bucket] === positionEpoch && effects.seq[bucket] === seq
+    if (!isSame) this.#spoil(bucket)
+    else {
+      effects.epoch[bucket] = epoch
+      this.copy[bucket] = COPY_WHOLE
+    }
     return isSame
   }
 
   #judge(bucket: number, epoch: number, slot: number, seq: number): number {
     if (!this.#admit(bucket, epoch, slot)) return REFUSED_STALE
-    if (this.copy[bucket] === COPY_NONE) return REFUSED_GAP
+    const copy = this.copy[bucket]
+    if (copy === COPY_NONE || copy === COPY_KEPT) return REFUSED_GAP
     if (seq === this.#effects.seq[bucket]! + 1) return 0
-    this.#forget(bucket)
+    this.#spoil(bucket)
     return REFUSED_GAP
   }
 
@@ -135,11 +158,8 @@ export class Replica {
     if (this.isFenceIgnored) return true
     const fence = this.fence[bucket]!
     if (epoch < fence) return false
-    if (epoch > fence) {
-      this.fence[bucket] = epoch
-      this.source[bucket] = slot
-      this.#host.fenced(bucket)
-    }
+    if (epoch > fence) this.raise(bucket, epoch)
+    if (this.source[bucket] === NO_SOURCE) this.source[bucket] = slot
     return this.source[bucket] === slot
   }
 
@@ -163,6 +183,12 @@ export class Replica {
       while (cursor.next()) visit(cursor)
       at = verdict.frame.end
     }
+  }
+
+  /** The copy cannot go on. What was whole until here is kept for the map to decide about; the beginning of one is worth nothing. */
+  #spoil(bucket: number): void {
+    if (this.copy[bucket] === COPY_WHOLE) this.copy[bucket] = COPY_KEPT
+    else if (this.copy[bucket] === COPY_SYNCING) this.#forget(bucket)
   }
 
   #forget(bucket: number): void {

@@ -224,7 +224,8 @@ describe('in-sync', () => {
   test('the copy counts from now on, after the master and in order', () => {
     const map = makeMap(4)
     addCopies(map, '0', 3)
-    mustApply(map, assign(1, '0'), {type: 'in-sync', add: nodeId(1), ...from(map, 0, '0')})
+    mustApply(map, assign(1, '0'))
+    mustApply(map, {type: 'in-sync', add: nodeId(1), ...from(map, 0, '0')})
     expect(line(map, 0)).toBe('1 0,1,3 - -')
   })
 
@@ -242,15 +243,36 @@ describe('in-sync', () => {
     expectRefused(map, {type: 'in-sync', add: nodeId(1), ...head})
   })
 
+  test('is void for a copy that was made for an older order of the same copy', () => {
+    const map = makeMap(3)
+    mustApply(map, assign(1, '0'))
+    const late: MapEntry = {type: 'in-sync', add: nodeId(1), ...from(map, 0, '0')}
+    mustApply(map, unassign(1, '0'), assign(1, '0'))
+    expectRefused(map, late)
+    expect(line(ClusterMap.fromSnapshot(map.toSnapshot()), 0)).toBe('1 0 1 -')
+    expectRefused(ClusterMap.fromSnapshot(map.toSnapshot()), late)
+    mustApply(map, {type: 'in-sync', add: nodeId(1), ...from(map, 0, '0')})
+    expect(line(map, 0)).toBe('1 0,1 - -')
+  })
+
+  test('said by a master that is down by now, it makes the new copy its heir', () => {
+    const map = makeMap(3)
+    mustApply(map, assign(1, '0'))
+    const late: MapEntry = {type: 'in-sync', add: nodeId(1), ...from(map, 0, '0')}
+    mustApply(map, down(0), late)
+    expect(line(map, 0)).toBe('2 1 - -')
+  })
+
   test('each group holds for its own epoch', () => {
     const map = makeMap(3)
     addCopies(map, '0-1', 2)
     moveMaster(map, '1', 2)
     moveMaster(map, '1', 0)
     mustApply(map, assign(1, '0-2'))
+    const assignment = map.assignment[0]!
     const groups = [
-      {epoch: 1, buckets: '0-1'},
-      {epoch: 3, buckets: '1-2'},
+      {epoch: 1, buckets: '0-1', assignment},
+      {epoch: 3, buckets: '1-2', assignment},
     ]
     const result = map.apply({type: 'in-sync', add: nodeId(1), ...from(map, 0, '0'), groups})
     expect(result.buckets).toEqual([0, 1])

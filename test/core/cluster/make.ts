@@ -3,7 +3,7 @@ import {formatBuckets} from '../../../src/core/cluster/bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from '../../../src/core/cluster/cluster-map.ts'
 import {BUCKET_COUNT} from '../../../src/constants.ts'
 import type {ApplyResult, Member, MemberInfo} from '../../../src/core/cluster/cluster-map.ts'
-import type {EpochBuckets, MapEntry} from '../../../src/core/cluster/map-entry.ts'
+import type {AssignedBuckets, MapEntry} from '../../../src/core/cluster/map-entry.ts'
 import type {Random} from '../../support/random.ts'
 
 export const ALL = `0-${BUCKET_COUNT - 1}`
@@ -77,7 +77,8 @@ export function leaving(n: number, isLeaving = true, start = 1): MapEntry {
 
 /** What a node would propose as the master of these buckets, all of the same epoch. */
 export function from(map: ClusterMap, n: number, buckets: string, epoch = map.epoch[Number.parseInt(buckets)]!) {
-  return {from: nodeId(n), incarnation: map.member(nodeId(n))!.incarnation, groups: [{epoch, buckets}]}
+  const assignment = map.assignment[Number.parseInt(buckets)]! || 1
+  return {from: nodeId(n), incarnation: map.member(nodeId(n))!.incarnation, groups: [{epoch, buckets, assignment}]}
 }
 
 /** One line of the map: epoch, in-sync copies (the master first), who is syncing, who is the target. */
@@ -89,22 +90,25 @@ export function line(map: ClusterMap, bucket: number): string {
 
 /** What masters that live have done of what the map asks, as the entries that they would propose. */
 export function completions(map: ClusterMap, isDone: (bucket: number) => boolean = () => true): MapEntry[] {
-  const byKey = new Map<string, {master: Member; other: Member; isMove: boolean; byEpoch: Map<number, number[]>}>()
+  const byKey = new Map<string, {master: Member; other: Member; isMove: boolean; groups: Map<string, number[]>}>()
   for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
     const slot = map.syncing[bucket] !== NO_NODE ? map.syncing[bucket]! : map.target[bucket]!
     const master = map.members[map.master[bucket]!]
     if (slot === NO_NODE || !master || master.isDown || !isDone(bucket)) continue
     const isMove = map.syncing[bucket] === NO_NODE
     const key = `${isMove} ${master.slot} ${slot}`
-    const group = byKey.get(key) ?? {master, other: map.members[slot]!, isMove, byEpoch: new Map<number, number[]>()}
+    const group = byKey.get(key) ?? {master, other: map.members[slot]!, isMove, groups: new Map<string, number[]>()}
     byKey.set(key, group)
-    const epoch = map.epoch[bucket]!
-    const list = group.byEpoch.get(epoch) ?? []
-    group.byEpoch.set(epoch, list)
+    const line = `${map.epoch[bucket]} ${map.assignment[bucket]}`
+    const list = group.groups.get(line) ?? []
+    group.groups.set(line, list)
     list.push(bucket)
   }
-  return [...byKey.values()].map(({master, other, isMove, byEpoch}): MapEntry => {
-    const groups: EpochBuckets[] = [...byEpoch].map(([epoch, list]) => ({epoch, buckets: formatBuckets(list)}))
+  return [...byKey.values()].map(({master, other, isMove, groups: lines}): MapEntry => {
+    const groups = [...lines].map(([line, list]): AssignedBuckets => {
+      const [epoch, assignment] = line.split(' ').map(Number)
+      return {epoch: epoch!, assignment: assignment!, buckets: formatBuckets(list)}
+    })
     const head = {from: master.id, incarnation: master.incarnation, groups}
     return isMove ? {...head, type: 'move', to: other.id} : {...head, type: 'in-sync', add: other.id}
   })

@@ -25,7 +25,7 @@ const EXAMPLES: Readonly<Record<MapEntry['type'], object>> = {
   'accept-loss': {node: NODE, buckets: ''},
   untarget: {buckets: '0-16383'},
   restore: {node: NODE, incarnation: START, buckets: '1'},
-  'in-sync': {...FROM, add: NODE},
+  'in-sync': {...FROM, groups: [{...GROUPS[0], assignment: 9}], add: NODE},
   'out-of-sync': {...FROM, remove: NODE},
   move: {...FROM, to: NODE},
   replicas: {count: 4},

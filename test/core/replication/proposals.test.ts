@@ -10,6 +10,7 @@ function makeProposals(): {proposals: Proposals; entries: MapEntry[]} {
   epochs[9] = 4
   const context = {
     epochs,
+    assignmentOf: (bucket: number) => (bucket === 8 ? 21 : 20),
     selfId: 'self',
     incarnation: 'now',
     idOf: (slot: number) => (slot === 1 ? 'peer' : null),
@@ -18,13 +19,14 @@ function makeProposals(): {proposals: Proposals; entries: MapEntry[]} {
   return {proposals: new Proposals(context), entries}
 }
 
-test('wishes of one kind about one peer are one entry, with a group for each epoch', () => {
+test('wishes of one kind about one peer are one entry, with a group for each epoch and each order to copy', () => {
   const {proposals, entries} = makeProposals()
   for (const bucket of [9, 8, 7]) proposals.want('in-sync', bucket, 1)
   proposals.pump(0)
   const groups = [
-    {epoch: 3, buckets: '7-8'},
-    {epoch: 4, buckets: '9'},
+    {epoch: 3, assignment: 20, buckets: '7'},
+    {epoch: 4, assignment: 20, buckets: '9'},
+    {epoch: 3, assignment: 21, buckets: '8'},
   ]
   expect(entries).toEqual([{type: 'in-sync', from: 'self', incarnation: 'now', groups, add: 'peer'}])
 })
