@@ -54,6 +54,8 @@ export interface Host {
   requestWork(): void
   /** Begins the orderly stop; returns an error text if it cannot. Later the session is answered only if the stop fails. */
   shutdown(session: Session, options: ShutdownOptions): string | null
+  /** This node, alone and empty, joins the cluster of the node at this address; `session` is completed when it is in, or cannot. */
+  meet(session: Session, host: string, port: number): void
   /** Starts a save; `session` is completed when it ends, or answered at once for a background one. Returns an error text if it cannot start. */
   save(session: Session | null, isBackground: boolean): string | null
   sessions(): Iterable<Session>

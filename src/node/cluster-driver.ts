@@ -6,11 +6,12 @@
  * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies.
  *
  * How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
- * peers are and asks those to be let in; with something stored it comes back to the cluster it was in.
+ * peers are and asks those to be let in; with something stored it comes back to the cluster it was in. A lone, empty one can be told to join
+ * another cluster while it runs (`meet`): it begins anew then, without a new process.
  */
 import {randomBytes} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {formatAddress, type Address} from '../base/address.ts'
+import type {Address} from '../base/address.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {formatBuckets} from '../core/cluster/bucket-ranges.ts'
 import {Cluster} from '../core/cluster/cluster.ts'
@@ -18,7 +19,7 @@ import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {Raft} from '../core/consensus/raft.ts'
 import {KvError} from '../errors.ts'
 import {PeerNet} from './peer/peer-net.ts'
-import {askForPeers} from './ask-for-peers.ts'
+import {findPeers} from './find-peers.ts'
 import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster.ts'
 import type {MemberInfo} from '../core/cluster/cluster-map.ts'
 import type {RaftState, RaftWrite} from '../core/consensus/types.ts'
@@ -51,6 +52,8 @@ export interface ClusterDriverOptions {
   /** Buckets that are lost because this node's memory went with its last process begin empty. */
   readonly acceptsLoss: boolean
   readonly plants: ReadonlySet<string>
+  /** Opens what is kept of the cluster's past; again, when it was wiped. */
+  openStore(): Promise<Stored>
 }
 
 /** What was kept of the last life. */
@@ -64,10 +67,11 @@ export class ClusterDriver implements ClusterHost {
   readonly #engine: Engine
   readonly #options: ClusterDriverOptions
   readonly #log: NodeLog
-  readonly #stored: Stored
+  #stored: Stored
   readonly #net: PeerNet
   readonly #incarnation = randomBytes(INCARNATION_BYTES).toString('hex')
   #cluster: Cluster | null = null
+  #self: MemberInfo | null = null
   #server: ClientServer | null = null
   #timer: NodeJS.Timeout | null = null
   #isFlushPlanned = false
@@ -127,28 +131,73 @@ export class ClusterDriver implements ClusterHost {
 
   /** Resolves when the node serves, or is at least a part of its cluster. `self`: where clients and peers find it. Errors: E_JOIN. */
   async begin(server: ClientServer, address: Address, peerPort: number, hasLoaded: boolean): Promise<void> {
-    const {nodeId: id, host, isVoterOnly, plants, replicas} = this.#options
+    const {nodeId: id, isVoterOnly, join} = this.#options
     this.#server = server
-    const peerHost = address.host
-    const incarnation = this.#incarnation
-    const self: MemberInfo = {id, incarnation, ...address, peerHost, peerPort, isVoterOnly}
+    this.#self = {id, incarnation: this.#incarnation, ...address, peerHost: address.host, peerPort, isVoterOnly}
     const {isFounder} = this
-    const state = isFounder ? await this.#bootstrap() : this.#stored.state
-    const seed = randomBytes(4).readUInt32LE()
-    this.#cluster = new Cluster(this.#engine, {self, seed, now: performance.now(), state, plants}, this)
-    this.#engine.cluster = this.#cluster
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
-    if (isFounder) this.#cluster.found(randomBytes(20).toString('hex'), replicas)
-    else this.#cluster.join()
-    if (!isFounder) await this.#findPeers(id, host)
-    await this.#untilAdmitted()
+    if (isFounder) await this.#found()
+    else {
+      this.#makeCluster(this.#stored.state).join()
+      await this.#findPeers()
+    }
+    const isJoining = join.length > 0
+    await this.#untilAdmitted(isJoining || isFounder ? JOIN_TIMEOUT_MS : RETURN_TIMEOUT_MS)
+    if (isJoining && !this.cluster.isAdmitted) throw this.#notLetIn()
     if (hasLoaded || this.#options.acceptsLoss) await this.#refill(hasLoaded)
     await this.#untilServing()
   }
 
+  /**
+   * This node, alone and empty, joins the cluster of the node at this address. Errors: E_JOIN; it is then a cluster of its own as before,
+   * but a new one.
+   */
+  async meet(address: Address): Promise<void> {
+    const found = await findPeers([address], this.#options.nodeId)
+    if ('problems' in found) throw new KvError('E_JOIN', `cannot join: ${found.problems.join('; ')}`)
+    const others = this.#cluster?.map.members.filter((member) => member?.id !== this.#options.nodeId)
+    if (!this.#cluster || others!.length > 0)
+      throw new KvError('E_JOIN', 'it is joining, or a member of a cluster, already')
+    if (this.#engine.keyspace.keyCount > 0) throw new KvError('E_JOIN', 'it is not empty any more')
+    await this.#forgetCluster()
+    this.#makeCluster(null).join()
+    this.#net.setPeers(found.peers)
+    await this.#untilAdmitted(JOIN_TIMEOUT_MS)
+    if (this.cluster.isAdmitted) return
+    const error = this.#notLetIn()
+    this.#net.setPeers([])
+    await this.#forgetCluster()
+    await this.#found()
+    throw error
+  }
+
+  async #found(): Promise<void> {
+    this.#makeCluster(await this.#bootstrap()).found(randomBytes(20).toString('hex'), this.#options.replicas)
+  }
+
+  #makeCluster(state: RaftState | null): Cluster {
+    const seed = randomBytes(4).readUInt32LE()
+    const options = {self: this.#self!, seed, now: performance.now(), state, plants: this.#options.plants}
+    const cluster = new Cluster(this.#engine, options, this)
+    this.#cluster = cluster
+    this.#engine.cluster = cluster
+    return cluster
+  }
+
+  /** Nothing is agreed on here any more, in memory or on disk. */
+  async #forgetCluster(): Promise<void> {
+    this.#cluster?.dissolve()
+    this.#cluster = null
+    this.#refusal = ''
+    this.#factsSaved = ''
+    await this.#stored.storage.wipe()
+    this.#stored = await this.#options.openStore()
+  }
+
   /** Gives all buckets to others and leaves; resolves to false if there is nobody to give them to. `isHasty` ends the waiting. */
   async leave(isHasty: () => boolean): Promise<boolean> {
-    const {cluster} = this
+    const cluster = this.#cluster
+    if (!cluster) return false
     const isAlone = (): boolean =>
       !cluster.map.members.some((other) => other && other.id !== cluster.self.id && !other.isDown)
     if (!cluster.isAdmitted || isAlone()) return cluster.isGone
@@ -169,7 +218,7 @@ export class ClusterDriver implements ClusterHost {
   }
 
   stay(): void {
-    this.cluster.stay()
+    this.#cluster?.stay()
   }
 
   /** Says goodbye to the peers. `isOver`: this node was the last one, and its cluster ends with it. */
@@ -264,22 +313,15 @@ export class ClusterDriver implements ClusterHost {
     return state
   }
 
-  /** Asks the named nodes, one after the other, for their peers; the first that answers decides. */
-  async #findPeers(id: string, host: string): Promise<void> {
+  async #findPeers(): Promise<void> {
     const known = this.#stored.facts?.['peers']
     if (Array.isArray(known) && this.#peers.length === 0) this.#net.setPeers(known as PeerAddress[])
     if (this.#rejoin.length === 0) return
-    const problems: string[] = []
-    for (const address of this.#rejoin) {
-      const answer = await askForPeers(address)
-      if ('peers' in answer) {
-        const others = answer.peers.filter((peer) => peer.id !== id)
-        if (others.length > 0) return this.#net.setPeers(others)
-        problems.push(`${formatAddress(address)} is this node itself`)
-      } else problems.push(`${formatAddress(address)}: ${answer.problem}`)
-    }
+    const found = await findPeers(this.#rejoin, this.#options.nodeId)
+    if ('peers' in found) return this.#net.setPeers(found.peers)
     if (this.#options.join.length === 0 && this.#stored.state) return
-    this.#log.error({host, problems}, 'no node to join')
+    const {problems} = found
+    this.#log.error({host: this.#options.host, problems}, 'no node to join')
     throw new KvError(
       'E_JOIN',
       `cannot join: ${problems.join('; ')}`,
@@ -287,19 +329,22 @@ export class ClusterDriver implements ClusterHost {
     )
   }
 
-  async #untilAdmitted(): Promise<void> {
+  async #untilAdmitted(timeoutMs: number): Promise<void> {
     const {cluster} = this
-    const isJoining = this.#options.join.length > 0
-    const until = performance.now() + (isJoining || this.isFounder ? JOIN_TIMEOUT_MS : RETURN_TIMEOUT_MS)
-    while (!cluster.isAdmitted && performance.now() < until) {
-      if (cluster.joinProblem !== '') break
+    const until = performance.now() + timeoutMs
+    // Who returns may be turned away by one who has not heard of it yet; of who is new the first word counts.
+    const isNew = cluster.map.clusterId === ''
+    const isRefused = (): boolean => cluster.joinProblem !== '' || (isNew && this.#refusal !== '')
+    while (!cluster.isAdmitted && !isRefused() && performance.now() < until) {
       if (this.#failure) throw this.#failure
       await sleep(START_POLL_MS)
       this.#tick()
     }
-    if (cluster.isAdmitted || !isJoining) return
-    const why = cluster.joinProblem || this.#refusal || 'the cluster did not answer in time'
-    throw new KvError('E_JOIN', `not let in: ${why}`, 'see `kv cluster status` on a node of that cluster')
+  }
+
+  #notLetIn(): KvError {
+    const why = this.cluster.joinProblem || this.#refusal || 'the cluster did not answer in time'
+    return new KvError('E_JOIN', `not let in: ${why}`, 'see `kv cluster status` on a node of that cluster')
   }
 
   /** Lost buckets of which this node knows the content, or may say that they are empty. */

@@ -1,5 +1,6 @@
 /** What the engine asks for, answered with the real world: sockets, the clock's heartbeat, the process, the savefile. */
 import {randomBytes} from 'node:crypto'
+import type {Address} from '../base/address.ts'
 import type {Host, HostFacts, ShutdownOptions} from '../core/host.ts'
 import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
@@ -17,6 +18,8 @@ export interface HostParts {
   readonly server: ClientServer
   readonly ticker: Ticker
   readonly saver: Saver | null
+  /** Joins the cluster of the node at this address. Errors: E_JOIN. */
+  readonly meet: (address: Address) => Promise<void>
   /** A client sent SHUTDOWN. Resolves with an error text if the node goes on. */
   readonly shutdown: (options: ShutdownOptions) => Promise<string | null>
 }
@@ -76,6 +79,16 @@ export class EngineHost implements Host {
       if (error !== null) this.complete(session, (out) => out.error(error))
     })
     return null
+  }
+
+  meet(session: Session, host: string, port: number): void {
+    this.#live.meet({host, port}).then(
+      () => this.complete(session, (out) => out.ok()),
+      (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error)
+        this.complete(session, (out) => out.error(`ERR ${message}`))
+      },
+    )
   }
 
   save(session: Session | null, isBackground: boolean): string | null {

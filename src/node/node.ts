@@ -44,7 +44,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   engine.eviction.policy = options.maxMemoryPolicy
   engine.password = options.password ?? ''
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
-  const driver = new ClusterDriver(engine, driverOptions(options, nodeId), await openStore(dataDir), log)
+  const driver = new ClusterDriver(engine, driverOptions(options, nodeId, dataDir), await openStore(dataDir), log)
   // The data of a cluster that is joined is there already.
   const loaded = (options.join?.length ?? 0) > 0 ? null : ((await saver?.load()) ?? null)
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
@@ -54,6 +54,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
     server,
     ticker,
     saver,
+    meet: (address) => driver.meet(address),
     shutdown: async (wanted) => {
       try {
         await shutdown.join('SHUTDOWN', wanted)
@@ -155,7 +156,7 @@ async function openStore(dataDir: DataDir | null): Promise<Stored> {
   return {storage: store, state, facts}
 }
 
-function driverOptions(options: NodeOptions, nodeId: string): ClusterDriverOptions {
+function driverOptions(options: NodeOptions, nodeId: string, dataDir: DataDir | null): ClusterDriverOptions {
   return {
     nodeId,
     host: options.host,
@@ -165,6 +166,7 @@ function driverOptions(options: NodeOptions, nodeId: string): ClusterDriverOptio
     join: options.join ?? [],
     acceptsLoss: options.acceptsLoss ?? false,
     plants: options.plants ?? new Set(),
+    openStore: () => openStore(dataDir),
   }
 }
 

@@ -258,6 +258,8 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     return 'ERR not here'
   }
 
+  meet(): void {}
+
   save(): string | null {
     return 'ERR not here'
   }

@@ -145,7 +145,7 @@ describe('CLUSTER of one node', () => {
       ['FAILOVER NOW', 'ERR syntax error'],
       ['MEET 10.0.0.1 x', 'ERR Invalid TCP base port specified: x'],
       ['MEET 10.0.0.1 70000', 'ERR Invalid node address specified: 10.0.0.1:70000'],
-      ['MEET 10.0.0.1 7000', 'ERR this node is a cluster of its own and does not join others yet'],
+      ['MEET 10.0.0.1 7000', 'ERR this node has 3 keys: only an empty one can join another cluster'],
       ['SLOT-STATS SLOTSRANGE 5 4', 'ERR Start slot number 5 is greater than end slot number 4'],
       ['SLOT-STATS SLOTSRANGE 5 16384', 'ERR Invalid or out of range slot'],
       [

@@ -171,6 +171,10 @@ export class Stage implements Host {
     return this.refusal
   }
 
+  meet(session: Session, host: string, port: number): void {
+    this.asked.push(`meet ${session.id} ${host} ${port}`)
+  }
+
   save(session: Session | null, isBackground: boolean): string | null {
     this.asked.push(`save ${session?.id ?? '-'} ${isBackground ? 'background' : 'foreground'}`)
     return this.refusal

@@ -46,6 +46,8 @@ export class TestHost implements Host {
   }
   close(): void {}
 
+  meet(): void {}
+
   save(): string | null {
     return null
   }

@@ -205,6 +205,11 @@ export class Cluster {
     this.#membership.isLeaving = false
   }
 
+  /** The host gives up the cluster that this node was alone in, to begin anew. */
+  dissolve(): void {
+    this.#begone()
+  }
+
   /** Why the cluster does not let this node in, or ''. */
   get joinProblem(): string {
     return this.#membership.problem

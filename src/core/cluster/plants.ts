@@ -19,7 +19,7 @@ export const PLANTS: Readonly<Record<string, string>> = {
   'forget-epoch': 'a node learns epochs from messages alone, not from the agreed map',
   'keep-seat': 'a process that starts anew keeps the place of the old one in the in-sync sets',
   'skip-agreement': 'a new master serves before the other copies agreed',
-  'drop-tail': 'a new master says that it is one change behind where it is',
+  'drop-tail': 'a copy acknowledges a change that it does not have, and becomes master without it',
   'early-shrink': 'a master stops counting a late copy before the map says so',
   'early-join': 'a copy counts at the end of its image, before it has it',
   'copy-ignores-delete': 'a copy that is being made ignores deletes',
@@ -43,7 +43,7 @@ export function plantBugs(names: ReadonlySet<string>, cluster: Cluster): void {
   master.skipsAgreement = names.has('skip-agreement')
   master.servesAfterHandoff = names.has('serve-after-handoff')
   master.shrinksEarly = names.has('early-shrink')
-  master.dropsTail = names.has('drop-tail')
+  if (names.has('drop-tail')) replica.dropTailEvery = 20
   master.copier.joinsEarly = names.has('early-join')
   sets.acksMajority = names.has('ack-majority')
   cluster.keepsSeat = names.has('keep-seat')

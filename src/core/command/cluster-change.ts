@@ -8,9 +8,9 @@ import {BUCKET_COUNT, CLUSTER_CHANGE_BYTES_MAX} from '../../constants.ts'
 import {formatBuckets} from '../cluster/bucket-ranges.ts'
 import {parseEntry} from '../cluster/map-entry.ts'
 import {NO_NODE} from '../cluster/map-layout.ts'
-import {viewOf} from '../cluster/view.ts'
+import {selfOf, viewOf} from '../cluster/view.ts'
 import {memberArgument} from './cluster-topology.ts'
-import {ERR_SYNTAX} from './context.ts'
+import {ERR_SYNTAX, WAITING} from './context.ts'
 import type {Cluster} from '../cluster/cluster.ts'
 import type {Member} from '../cluster/cluster-map.ts'
 import type {MapEntry} from '../cluster/map-entry.ts'
@@ -107,17 +107,23 @@ function isIpAddress(text: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) || (text.includes(':') && /^[0-9a-fA-F:.]+$/.test(text))
 }
 
-/** CLUSTER MEET: here nodes ask to be let in; nobody is met unasked. */
+/** CLUSTER MEET: this node, alone and empty, asks to be let into the cluster of the one at the address. A member meets nobody: others ask it. */
 export function meet(c: Context): void {
   if (!isIpAddress(c.text(2))) return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
   const port = c.integer(3)
   if (Number.isNaN(port)) return c.fail(`ERR Invalid TCP base port specified: ${c.latin1(3)}`)
   if (port < 1 || port > 65_535) return c.fail(`ERR Invalid node address specified: ${c.latin1(2)}:${c.latin1(3)}`)
   const host = c.text(2)
-  if (viewOf(c.engine).members.some((member) => member.host === host && member.port === port)) return c.out.ok()
-  if (!c.engine.cluster) return c.fail('ERR this node is a cluster of its own and does not join others yet')
-  const {self} = c.engine.cluster
-  c.fail(`ERR nodes join by themselves: kv cluster join ${host}:${port} --to ${self.host}:${self.port}`)
+  const {members} = viewOf(c.engine)
+  if (members.some((member) => member.host === host && member.port === port)) return c.out.ok()
+  if (members.length > 1) {
+    const {host: own, port: ownPort} = selfOf(c.engine)
+    return c.fail(`ERR nodes join by themselves: kv cluster join ${host}:${port} --to ${own}:${ownPort}`)
+  }
+  const {keyCount} = c.engine.keyspace
+  if (keyCount > 0) return c.fail(`ERR this node has ${keyCount} keys: only an empty one can join another cluster`)
+  c.verdict = WAITING
+  c.engine.host.meet(c.session, host, port)
 }
 
 /** Failures are agreed on, not voted on by reports: all know it, or none. */

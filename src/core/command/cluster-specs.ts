@@ -143,10 +143,10 @@ export const CLUSTER_SPEC: CommandSpec = {
     {
       name: 'meet',
       arity: -4,
-      flags: ['admin', 'stale'],
+      flags: ['admin', 'stale', 'no_multi'],
       group: 'cluster',
       since: '3.0.0',
-      summary: 'Says how the node at an address joins.',
+      summary: 'Joins the cluster of the node at an address.',
       args: [
         {name: 'ip', type: 'string'},
         {name: 'port', type: 'integer'},

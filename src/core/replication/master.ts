@@ -97,7 +97,6 @@ export class Master {
   skipsAgreement = false
   servesAfterHandoff = false
   shrinksEarly = false
-  dropsTail = false
 
   constructor(context: MasterContext) {
     this.#c = context
@@ -260,7 +259,6 @@ export class Master {
       roles.set(bucket, ROLE_WAITING, this.#c.now())
       return
     }
-    if (this.dropsTail && effects.seq[bucket]! > 0) effects.seq[bucket]!--
     const position = replica.position(bucket, epoch)
     const pending = new Set<number>()
     for (const slot of this.#others(bucket)) pending.add(slot)

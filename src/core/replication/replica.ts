@@ -47,6 +47,9 @@ export class Replica {
   isFenceIgnored = false
   copyIgnoresDeletes = false
   countsTtlAnew = false
+  /** One tail in so many is dropped: the last record of a message; 0 = none. */
+  dropTailEvery = 0
+  #tails = 0
 
   constructor(effects: Effects, host: ReplicaHost) {
     this.#effects = effects
@@ -95,14 +98,23 @@ export class Replica {
   /** Applies a message of records; returns what was refused, a line for each bucket. */
   records(slot: number, body: Buffer): Verdict[] {
     const refused = new Map<number, Verdict>()
+    let left = this.#countToApply(body)
     this.#each(body, (cursor) => {
       const {bucket, epoch, seq} = cursor
-      if (refused.has(bucket)) return
+      if (refused.has(bucket) || left-- === 0) return
       const code = this.#judge(bucket, epoch, slot, seq)
       if (code === 0) this.#apply(cursor)
       else refused.set(bucket, {bucket, epoch: this.fence[bucket]!, code})
     })
     return [...refused.values()]
+  }
+
+  /** All of them; of a planted bug, all but the last. */
+  #countToApply(body: Buffer): number {
+    if (this.dropTailEvery === 0 || ++this.#tails % this.dropTailEvery !== 0) return Infinity
+    let count = 0
+    this.#each(body, () => count++)
+    return count - 1
   }
 
   image(slot: number, body: Buffer): void {

@@ -1,0 +1,54 @@
+/** What a node that joins asks first, on the client port of the nodes that it was told of: are you a kv node, and who is with you? */
+import {formatAddress, type Address} from '../base/address.ts'
+import {Connection} from '../client/connection.ts'
+import {isError, replyText} from '../client/reply.ts'
+import type {PeerAddress} from './peer/peer-net.ts'
+
+const TIMEOUT_MS = 2_000
+
+export type PeersFound = {readonly peers: readonly PeerAddress[]} | {readonly problems: readonly string[]}
+
+/** Asks the named nodes, one after the other; the first that knows others than `selfId` decides. Never rejects: a problem is an answer. */
+export async function findPeers(addresses: readonly Address[], selfId: string): Promise<PeersFound> {
+  const problems: string[] = []
+  for (const address of addresses) {
+    const answer = await ask(address)
+    if (typeof answer === 'string') problems.push(`${formatAddress(address)}: ${answer}`)
+    else {
+      const peers = answer.filter(({id}) => id !== selfId)
+      if (peers.length > 0) return {peers}
+      problems.push(`${formatAddress(address)} is this node itself`)
+    }
+  }
+  return {problems}
+}
+
+/** The members of the cluster that the node there is in, or why there is no answer. */
+async function ask(address: Address): Promise<PeerAddress[] | string> {
+  let connection: Connection | null = null
+  try {
+    connection = await Connection.connect(address, {connectTimeoutMs: TIMEOUT_MS, replyTimeoutMs: TIMEOUT_MS})
+    const reply = await connection.send(['CLUSTER', 'PEERS'])
+    const peers = isError(reply) ? null : parsePeers(replyText(reply) ?? '')
+    return peers ?? 'answers, but is no kv node'
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  } finally {
+    connection?.close()
+  }
+}
+
+/** The members of CLUSTER PEERS (core/command/cluster-state.ts); null for what is nothing of the kind. */
+function parsePeers(text: string): PeerAddress[] | null {
+  let said: {members?: unknown} | null
+  try {
+    said = JSON.parse(text) as typeof said
+  } catch {
+    return null
+  }
+  if (!Array.isArray(said?.members)) return null
+  return said.members.flatMap((member: Partial<Record<'id' | 'peerHost' | 'peerPort', unknown>> | null) => {
+    const {id, peerHost: host, peerPort: port} = member ?? {}
+    return typeof id === 'string' && typeof host === 'string' && typeof port === 'number' ? [{id, host, port}] : []
+  })
+}
