@@ -35,7 +35,7 @@ export interface WorkloadShape {
   /** Ms between a client's operations. */
   readonly pace: number
   readonly kinds: readonly Kind[]
-  /** Keys beside each cell, in its bucket. */
+  /** Keys beside each key, in its bucket. */
   readonly ballast: number
 }
 
@@ -93,9 +93,9 @@ export class Workload {
 
   start(clients: number): void {
     const loader = this.#makeClient()
-    for (const {kind, key} of this.#ballast > 0 ? this.keys : []) {
+    for (const {key} of this.#ballast > 0 ? this.keys : []) {
       const requests = Array.from({length: this.#ballast}, (_, i) => ['SET', `{${key}}${i}`, 'ballast'])
-      if (kind === 'cell') loader.send(key, requests, () => undefined)
+      loader.send(key, requests, () => undefined)
     }
     for (let i = 0; i < clients; i++) this.#next(this.#makeClient())
   }
