@@ -149,7 +149,7 @@ export class Stage {
     return this.copy(i, bucket) === COPY_WHOLE
   }
 
-  /** The request of this node to be let in, since it was begun here, has reached somebody. */
+  /** The request of this node to be let in, since it was begun or lost here, has reached somebody. */
   hasAsked(i: number): boolean {
     return this.#askers.has(this.node(i).id)
   }
@@ -180,6 +180,7 @@ export class Stage {
   }
 
   lose(i: number, loss: Loss): Restore {
+    this.#askers.delete(this.node(i).id)
     const restore = lose(this.sim, this.node(i), loss)
     this.#restores.push(restore)
     return restore
