@@ -86,7 +86,9 @@ describe.skipIf(wanted !== undefined)('the scenarios themselves', () => {
   /** Bugs on purpose that steps bring out at once, where seeds need luck. */
   test.each([
     ['keep-seat', 'valkey#579, KIP-966'],
-    ['serve-after-handoff', 'kvrocks#3147'],
+    ['skip-epoch-check', 'vshard#576'],
+    ['early-join', 'valkey#2723'],
+    ['drop-tail', 'a master dies, and the leader is killed when it is declared down'],
     ['lost-is-empty', 'jepsen redis-raft: restart'],
   ])('the planted bug %s is found by %s', (plant, name) => {
     const scenario = all.find((one) => one.name === name)!
