@@ -5,7 +5,7 @@
  */
 import {Simulation} from './simulation.ts'
 import {Stage} from './stage.ts'
-import type {Script} from './stage.ts'
+import type {Script, Step} from './stage.ts'
 import type {SimulationOptions, SimulationResult} from './simulation.ts'
 
 export interface Scenario {
@@ -68,8 +68,12 @@ function play(sim: Simulation, script: Script, steps: string[]): void {
     let isReached = step.isReached()
     if (!isReached) sim.advance(step.withinMs, () => (isReached = step.isReached()))
     if (sim.violations.length > 0) return
-    if (!isReached) return sim.violated(`void: "${step.name}" was not reached within ${step.withinMs} ms`)
+    if (!isReached) return sim.violated(missed(step))
     sim.trace(`step: ${step.name}`)
     steps.push(step.name)
   }
+}
+
+function missed({name, isDemand, withinMs}: Step): string {
+  return isDemand ? `not within ${withinMs} ms: ${name}` : `void: "${name}" was not reached within ${withinMs} ms`
 }

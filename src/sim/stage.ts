@@ -20,6 +20,8 @@ import type {SimNode} from './sim-node.ts'
 /** What a script waits for; if it does not come within this time the scenario has failed. */
 export interface Step {
   readonly name: string
+  /** The scenario demands it; else it is what the scenario hangs on, and without it the run is void. */
+  readonly isDemand: boolean
   /** Virtual ms. */
   readonly withinMs: number
   isReached(): boolean
@@ -59,13 +61,18 @@ export class Stage {
   // ---- steps
 
   until(name: string, isReached: () => boolean, withinMs = STEP_MS): Step {
-    return {name, withinMs, isReached}
+    return {name, isDemand: false, withinMs, isReached}
+  }
+
+  /** Waits as well, for what the cluster owes its users. */
+  must(name: string, isReached: () => boolean, withinMs: number): Step {
+    return {name, isDemand: true, withinMs, isReached}
   }
 
   /** Virtual ms. */
   wait(ms: number): Step {
     const at = this.sim.schedule.now + ms
-    return {name: `${ms} ms later`, withinMs: ms + STEP_MS, isReached: () => this.sim.schedule.now >= at}
+    return this.until(`${ms} ms later`, () => this.now >= at, ms + STEP_MS)
   }
 
   // ---- who and what there is

@@ -9,6 +9,7 @@ import {handoff} from './scenarios/handoff.scenario.ts'
 import {join} from './scenarios/join.scenario.ts'
 import {knownBugs} from './scenarios/known-bugs.scenario.ts'
 import {leave} from './scenarios/leave.scenario.ts'
+import {ownFaults} from './scenarios/own-faults.scenario.ts'
 import {restart} from './scenarios/restart.scenario.ts'
 import type {Scenario} from '../../src/sim/scenario.ts'
 
@@ -19,13 +20,18 @@ const FAMILIES: Readonly<Record<string, readonly Scenario[]>> = {
   leave,
   restart,
   'known bugs of others': knownBugs,
+  'faults of our own': ownFaults,
 }
 
 /**
- * Scenarios that show a fault of our own, with the first violation that they give. Whoever repairs the fault takes its line out: until then the test demands
- * that the scenario still finds it.
+ * Scenarios that show a fault of our own, with the first violation that they give, without its time. Whoever repairs the fault takes its line out: until then
+ * the test demands that the scenario still finds it.
  */
-const KNOWN: Readonly<Record<string, string>> = {}
+const KNOWN: Readonly<Record<string, string>> = {
+  LATEADD: 'a copy that is not whole is in sync',
+  SNAPSHOT: 'a copy that is not whole is in sync',
+  FORGET: 'not within 4000 ms: the last copy serves',
+}
 
 const wanted = process.env['SCENARIO']
 const all = Object.values(FAMILIES).flat()
@@ -33,7 +39,7 @@ const all = Object.values(FAMILIES).flat()
 function run(scenario: Scenario): void {
   const {violations, steps} = runScenario(scenario, wanted === undefined ? undefined : (line) => console.log(line))
   const known = KNOWN[scenario.name]
-  if (known !== undefined) expect(violations[0]).toBe(known)
+  if (known !== undefined) expect(violations[0]?.replace(/^at [\d.]+ ms: /, '')).toBe(known)
   else expect(violations, `after: ${steps.join(', ')}`).toEqual([])
   expect(steps.length).toBeGreaterThan(0)
 }

@@ -38,9 +38,9 @@ function* loseDuringFailover(stage: Stage, name: FailoverStep, victim: (typeof V
   yield stage.until(name, () => STEPS[name](stage, cast))
   const lost = victimOf(stage, cast, victim)
   stage.lose(lost, loss)
-  yield stage.until('a third node serves', () => stage.isServedWithout(bucket, [source, lost]), SERVED_MS)
+  yield stage.must('a third node serves', () => stage.isServedWithout(bucket, [source, lost]), SERVED_MS)
   yield stage.wait(AWAY_MS)
-  yield stage.until('a third node still serves', () => stage.isServedWithout(bucket, [source, lost]), SERVED_MS)
+  yield stage.must('a third node still serves', () => stage.isServedWithout(bucket, [source, lost]), SERVED_MS)
 }
 
 /** The master is not dead, only not to be heard of: it comes back and must not serve. */
@@ -50,7 +50,7 @@ function* masterComesBack(stage: Stage, name: FailoverStep, loss: Loss): Script 
   const restore = stage.lose(source, loss)
   yield stage.until(name, () => STEPS[name](stage, cast))
   restore()
-  yield stage.until('it is served', () => stage.isServedWithout(bucket, []), SERVED_MS)
+  yield stage.must('it is served', () => stage.isServedWithout(bucket, []), SERVED_MS)
 }
 
 export const failover: readonly Scenario[] = [

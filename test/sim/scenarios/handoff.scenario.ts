@@ -44,9 +44,9 @@ function* loseDuringHandoff(stage: Stage, name: HandoffStep, victim: (typeof VIC
   yield stage.until(name, () => HANDOFF_STEPS[name](stage, move))
   const lost = {source, target, leader, copy: copies[0]!}[victim]
   const restore = stage.lose(lost, loss)
-  yield stage.until('another serves', () => stage.isServedWithout(bucket, [lost]), SERVED_MS)
+  yield stage.must('another serves', () => stage.isServedWithout(bucket, [lost]), SERVED_MS)
   yield stage.wait(AWAY_MS)
-  yield stage.until('another still serves', () => stage.isServedWithout(bucket, [lost]), SERVED_MS)
+  yield stage.must('another still serves', () => stage.isServedWithout(bucket, [lost]), SERVED_MS)
   restore()
 }
 

@@ -39,7 +39,7 @@ function* loseDuringJoin(stage: Stage, name: JoinStep, victim: (typeof VICTIMS)[
   const lost = {joiner: JOINER, leader: stage.leader, giver: giverOf(stage)}[victim]
   stage.lose(lost, loss)
   const buckets = stage.sim.workload.buckets
-  yield stage.until(
+  yield stage.must(
     'the others serve',
     () => buckets.every((bucket) => stage.isServedWithout(bucket, [lost])),
     SERVED_MS,

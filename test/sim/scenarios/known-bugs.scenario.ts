@@ -34,11 +34,11 @@ function* switchDuringMove(stage: Stage): Script {
   stage.move(bucket, target)
   yield stage.until('it is parked', () => stage.role(source, bucket) === ROLE_HANDING)
   const restore = stage.lose(source, 'pause')
-  yield stage.until('another is master', () => stage.isServedWithout(bucket, [source]), SERVED_MS)
+  yield stage.must('another is master', () => stage.isServedWithout(bucket, [source]), SERVED_MS)
   // The old one goes on in the middle of the move, with its move proposed or about to be.
   restore()
   yield stage.until('the old one knows', () => stage.role(source, bucket) !== ROLE_HANDING)
-  yield stage.until('one serves', () => stage.isServedWithout(bucket, []), SERVED_MS)
+  yield stage.must('one serves', () => stage.isServedWithout(bucket, []), SERVED_MS)
 }
 
 function* targetChangesInTransfer(stage: Stage): Script {
@@ -93,7 +93,7 @@ function* lostSuccess(stage: Stage): Script {
   network.cut(ids[leader]!, ids[source]!)
   yield stage.until('it is moved', () => stage.isMaster(bucket, target))
   network.cut(ids[target]!, ids[source]!)
-  yield stage.until('the target serves', () => stage.isServedBy(bucket, target), SERVED_MS)
+  yield stage.must('the target serves', () => stage.isServedBy(bucket, target), SERVED_MS)
   yield stage.wait(AWAY_MS)
   if (stage.role(source, bucket) === ROLE_SERVING) stage.sim.violated('two nodes think that they serve')
 }
@@ -105,11 +105,11 @@ function* failoverOfBothSides(stage: Stage): Script {
   stage.move(bucket, target)
   yield stage.until('it is parked', () => HANDOFF_STEPS['it is parked'](stage, move))
   stage.lose(source, 'kill')
-  yield stage.until('another serves', () => stage.isServedWithout(bucket, [source]), SERVED_MS)
+  yield stage.must('another serves', () => stage.isServedWithout(bucket, [source]), SERVED_MS)
   const next = stage.nodeOf(stage.map.master[bucket]!)
   yield stage.until('its next master knows its copies', () => stage.map.copyCount(bucket) >= 2)
   stage.lose(next, 'kill')
-  yield stage.until('a third serves', () => stage.isServedWithout(bucket, [source, next]), SERVED_MS)
+  yield stage.must('a third serves', () => stage.isServedWithout(bucket, [source, next]), SERVED_MS)
 }
 
 function* copiesOfTarget(stage: Stage): Script {
@@ -119,7 +119,7 @@ function* copiesOfTarget(stage: Stage): Script {
   yield stage.until('the target serves', () => stage.isServedBy(bucket, target))
   yield stage.until('it has two copies', () => stage.map.copyCount(bucket) === 2)
   stage.lose(target, 'kill')
-  yield stage.until('a copy of it serves', () => stage.isServedWithout(bucket, [target]), SERVED_MS)
+  yield stage.must('a copy of it serves', () => stage.isServedWithout(bucket, [target]), SERVED_MS)
   const missing = keysMissing(stage, bucket)
   if (missing !== null) stage.sim.violated(`after the failover from ${target} (it was ${source}'s): ${missing}`)
 }
@@ -130,7 +130,7 @@ function* moveUnderFire(stage: Stage): Script {
   const before = stage.sim.workload.counts.ok
   const began = stage.now
   stage.move(bucket, target)
-  yield stage.until('the target serves', () => stage.isServedBy(bucket, target), 1_000)
+  yield stage.must('the target serves', () => stage.isServedBy(bucket, target), 1_000)
   const rate = (stage.sim.workload.counts.ok - before) / (stage.now - began)
   if (rate < 10) stage.sim.violated(`void: only ${rate.toFixed(1)} operations a ms`)
 }
@@ -138,7 +138,7 @@ function* moveUnderFire(stage: Stage): Script {
 function* restartEmpty(stage: Stage): Script {
   const {bucket, source} = stage.cast()
   stage.lose(source, 'kill')()
-  yield stage.until('another serves', () => stage.isServedWithout(bucket, [source]), SERVED_MS)
+  yield stage.must('another serves', () => stage.isServedWithout(bucket, [source]), SERVED_MS)
 }
 
 function* lateGoodbye(stage: Stage): Script {
@@ -177,7 +177,7 @@ function* moveBothWays(stage: Stage): Script {
   if (there < 0 || back < 0) throw new Error('these two nodes have nothing to exchange: another seed may have')
   stage.move(there, b)
   stage.move(back, a)
-  yield stage.until('both have arrived', () => stage.isServedBy(there, b) && stage.isServedBy(back, a), 1_000)
+  yield stage.must('both have arrived', () => stage.isServedBy(there, b) && stage.isServedBy(back, a), 1_000)
 }
 
 /** Packets are lost and doubled, and leaders change: what is counted is counted once. */
@@ -200,7 +200,7 @@ function* manyFailovers(stage: Stage): Script {
   for (let round = 0; round < 4; round++) {
     const master = stage.nodeOf(stage.map.master[bucket]!)
     const restore = stage.lose(master, 'kill')
-    yield stage.until('another serves', () => stage.isServedWithout(bucket, [master]), SERVED_MS)
+    yield stage.must('another serves', () => stage.isServedWithout(bucket, [master]), SERVED_MS)
     restore()
     yield stage.until('all is well', () => stage.sim.schedule.events % 200 === 0 && stage.unsettled() === null)
   }

@@ -38,7 +38,7 @@ function* loseDuringLeave(stage: Stage, name: LeaveStep, victim: (typeof VICTIMS
   const lost = {leaver, leader: stage.leader, receiver: receiverOf(stage, leaver)}[victim]
   stage.lose(lost, loss)
   const buckets = stage.sim.workload.buckets
-  yield stage.until(
+  yield stage.must(
     'the others serve',
     () => buckets.every((bucket) => stage.isServedWithout(bucket, [lost])),
     SERVED_MS,

@@ -19,7 +19,7 @@ function isAdmitted(stage: Stage, i: number): boolean {
 }
 
 function* served(stage: Stage, buckets: readonly number[]): Script {
-  yield stage.until('all is served', () => buckets.every((bucket) => stage.isServedWithout(bucket, [])), SERVED_MS)
+  yield stage.must('all is served', () => buckets.every((bucket) => stage.isServedWithout(bucket, [])), SERVED_MS)
 }
 
 /** Back within `ms`: whoever looks at addresses or ids only sees nothing of it. */
