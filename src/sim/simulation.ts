@@ -14,7 +14,7 @@ import {Invariants} from './invariants.ts'
 import {Network} from './network.ts'
 import {Schedule} from './schedule.ts'
 import {SimNode} from './sim-node.ts'
-import {KINDS, Workload} from './workload.ts'
+import {EXPIRY_NOTED_MS, KINDS, Workload} from './workload.ts'
 import type {ClusterMap} from '../core/cluster/cluster-map.ts'
 import type {Kind} from './workload.ts'
 
@@ -57,6 +57,7 @@ export interface SimulationResult {
 
 const SETTLE_MS = 2_000
 const HEAL_MS = 20_000
+const LAST_READS_MS = 4_000
 const FIRST_PORT = 7_000
 
 export class Simulation {
@@ -257,7 +258,9 @@ export class Simulation {
     this.workload.readAll((keys) => {
       unread = keys
     })
-    this.advance(4_000)
+    this.advance(LAST_READS_MS, () => unread !== null)
+    // A value may have expired before its clients were told of it: its end is noted a whole life after that.
+    this.advance(EXPIRY_NOTED_MS)
     const map = this.newestMap()
     const lost = this.workload.buckets.some((bucket) => map?.master[bucket] === NO_NODE)
     if (unread === null) this.violated('the last reads were not answered')

@@ -28,6 +28,8 @@ const FIELDS = ['a', 'b', 'c']
 const TTL_MS_MAX = 1_500
 /** The node's clock counts whole ms, and deletes what is due with the next look at it. */
 const TTL_SLACK_MS = 2
+/** All expiries of values whose writes were answered are on record after this. */
+export const EXPIRY_NOTED_MS = TTL_MS_MAX + 2 * TTL_SLACK_MS
 
 export interface WorkloadShape {
   /** How many keys are registers. */

@@ -21,7 +21,7 @@ type FailoverStep = keyof typeof STEPS
 const VICTIMS = ['next master', 'other copy', 'leader'] as const
 
 /** Two other copies, so that one is left when two nodes of three are lost. */
-const OPTIONS = {nodes: 5, replicas: 2, keys: 20}
+const OPTIONS = {nodes: 5, replicas: 2, keys: 8}
 
 /** Who is to be lost: before it is known who the next master is, the first of the other copies stands for it. */
 function victimOf(stage: Stage, cast: Cast, victim: (typeof VICTIMS)[number]): number {
