@@ -45,7 +45,7 @@ const STEP_MS = 10_000
 
 export class Stage {
   readonly sim: Simulation
-  #restores: Restore[] = []
+  readonly #restores: Restore[] = []
   /** Nodes that are not to come back. */
   readonly #retired = new Set<number>()
   /** Ids of nodes whose request to be let in has reached somebody. */
