@@ -41,7 +41,8 @@ function perEntry(phase: (typeof PHASES)[number][0]): (result: ScaleResult) => s
     const {ms, entries, raftBytes}: Phase = result[phase]
     if (entries === 0 || ms === Infinity) return '-'
     const idle = phase === 'form' ? 0 : (ms * result.idleBytesPerSecond) / 1000
-    return String(Math.max(0, Math.round((raftBytes - idle) / entries)))
+    // Of one entry the heartbeats beside it cannot be told apart.
+    return raftBytes > idle ? String(Math.round((raftBytes - idle) / entries)) : '-'
   }
 }
 
