@@ -4,6 +4,7 @@
  */
 import {BUCKET_COUNT, LEASE_MS} from '../constants.ts'
 import {COPIES_MAX, NO_NODE} from '../core/cluster/cluster-map.ts'
+import {cutOff, kill, pause, restart} from './outages.ts'
 import type {Prng} from '../base/prng.ts'
 import type {Simulation} from './simulation.ts'
 import type {SimNode} from './sim-node.ts'
@@ -73,7 +74,7 @@ export class Faults {
         this.#leaving.delete(node)
         sim.trace(`${node.id.slice(0, 4)} is gone`)
         node.kill()
-        sim.schedule.after(this.#random.below(1_000), () => this.#restart(i))
+        sim.schedule.after(this.#random.below(1_000), () => restart(sim, i))
       }
       this.#revive()
     })
@@ -88,7 +89,7 @@ export class Faults {
     for (const node of sim.running()) node.resume()
     for (const node of this.#leaving) this.#stay(node)
     sim.disk.delay = 1
-    for (let i = 0; i < sim.ids.length; i++) this.#restart(i)
+    for (let i = 0; i < sim.ids.length; i++) restart(sim, i)
   }
 
   #plan(): void {
@@ -156,17 +157,8 @@ export class Faults {
     if (i < 0 || !this.#canLose(node)) return false
     if (isWiped && !this.#canWipe(node.id)) return false
     this.#killedAt = sim.schedule.now
-    sim.trace(`fault: kill ${node.id.slice(0, 4)}${isWiped ? ' and wipe' : ''}`)
-    node.kill()
-    if (isWiped) sim.wipe(i)
-    sim.schedule.after(downMs, () => this.#restart(i))
+    sim.schedule.after(downMs, kill(sim, node, isWiped))
     return true
-  }
-
-  #restart(i: number): void {
-    const node = this.#sim.nodes.get(i)
-    if (node && !node.isDead) return
-    this.#sim.begin(i, false)
   }
 
   /** Every bucket has a copy elsewhere, in a process that runs and is not paused, and the last such fault is over. */
@@ -210,34 +202,19 @@ export class Faults {
     if (node.isPaused) return false
     const sim = this.#sim
     sim.trace(`fault: pause ${node.id.slice(0, 4)} for ${ms.toFixed(0)} ms`)
-    node.pause()
-    sim.schedule.after(ms, () => {
-      if (!node.isDead) sim.trace(`${node.id.slice(0, 4)} resumes`)
-      node.resume()
-    })
+    sim.schedule.after(ms, pause(sim, node))
     return true
   }
 
   #cut(isOn: (id: string) => boolean, isBothWays: boolean): boolean {
     const sim = this.#sim
     if (sim.network.isCut) return false
-    const ids = sim.running().map(({id}) => id)
-    const inside = ids.filter(isOn)
-    const outside = ids.filter((id) => !inside.includes(id))
-    sim.trace(
-      `fault: cut ${inside.map((id) => id.slice(0, 4)).join(' ')} ${isBothWays ? 'off' : 'off in one direction'}`,
-    )
-    for (const a of inside) {
-      for (const b of outside) {
-        sim.network.cut(a, b)
-        if (isBothWays) sim.network.cut(b, a)
-      }
-    }
-    sim.schedule.after(200 + this.#random.below(4_000), () => {
-      sim.trace('the network heals')
-      sim.network.heal()
-      sim.network.holdsBack = false
-    })
+    const inside = sim
+      .running()
+      .map(({id}) => id)
+      .filter(isOn)
+    const heal = cutOff(sim, inside, isBothWays)
+    sim.schedule.after(200 + this.#random.below(4_000), heal)
     return true
   }
 
@@ -310,7 +287,7 @@ export class Faults {
       sim.trace(`fault: kill ${node.id.slice(0, 4)}, so that bucket ${bucket} is lost`)
       node.kill()
       const i = sim.ids.indexOf(node.id)
-      sim.schedule.after(300 + this.#random.below(1_000), () => this.#restart(i))
+      sim.schedule.after(300 + this.#random.below(1_000), () => restart(sim, i))
     }
     return true
   }
@@ -332,7 +309,7 @@ export class Faults {
       if (voter.isDead) return
       sim.trace(`fault: kill the voter ${voter.id.slice(0, 4)}`)
       voter.kill()
-      sim.schedule.after(1, () => this.#restart(i))
+      sim.schedule.after(1, () => restart(sim, i))
     })
     return true
   }

@@ -19,6 +19,9 @@ export interface Endpoint {
   disconnected(id: string): void
 }
 
+/** Node ids. The packet is not to be changed. */
+export type Tap = (from: string, to: string, packet: Buffer) => void
+
 export interface NetworkFaults {
   /** Chances, 0..1. */
   readonly loss: number
@@ -42,6 +45,9 @@ export class Network {
   holdsBack = false
   packets = 0
   bytes = 0
+  /** Told of every packet that a process sends, and of every one that reaches another. */
+  onSend: Tap = () => undefined
+  onDeliver: Tap = () => undefined
 
   constructor(schedule: Schedule, random: Prng) {
     this.#schedule = schedule
@@ -82,6 +88,7 @@ export class Network {
     if (!this.#connected.has(pair(from.id, to))) return false
     this.packets++
     this.bytes += packet.length
+    this.onSend(from.id, to, packet)
     const {loss, duplicate} = this.faults
     if (this.#cuts.has(`${from.id}>${to}`)) {
       if (this.holdsBack && this.#held.length < 1000) this.#held.push({from, to, packet})
@@ -103,7 +110,10 @@ export class Network {
     this.#lastAt.set(key, ordered)
     const {incarnation} = from
     this.#schedule.after(ordered - this.#schedule.now, () => {
-      this.#endpoints.get(to)?.receive(from.id, incarnation, packet)
+      const endpoint = this.#endpoints.get(to)
+      if (!endpoint) return
+      endpoint.receive(from.id, incarnation, packet)
+      this.onDeliver(from.id, to, packet)
     })
   }
 

@@ -14,7 +14,7 @@ import {Invariants} from './invariants.ts'
 import {Network} from './network.ts'
 import {Schedule} from './schedule.ts'
 import {SimNode} from './sim-node.ts'
-import {KINDS, Workload} from './workload.ts'
+import {EXPIRY_NOTED_MS, KINDS, Workload} from './workload.ts'
 import type {ClusterMap} from '../core/cluster/cluster-map.ts'
 import type {Kind} from './workload.ts'
 
@@ -28,7 +28,7 @@ export interface SimulationOptions {
   /** How many buckets have a master beside those of the keys; 16,384 is a whole cluster. */
   readonly buckets?: number
   readonly clients?: number
-  /** Keys beside each cell, in its bucket, so that an image takes several steps; 0 if not given. */
+  /** Keys beside each key, in its bucket, so that an image takes several steps; 0 if not given. */
   readonly ballast?: number
   /** Records, about, that a process does in one step of its background work. */
   readonly workBudget?: number
@@ -57,6 +57,7 @@ export interface SimulationResult {
 
 const SETTLE_MS = 2_000
 const HEAL_MS = 20_000
+const LAST_READS_MS = 4_000
 const FIRST_PORT = 7_000
 
 export class Simulation {
@@ -96,15 +97,20 @@ export class Simulation {
   run(): SimulationResult {
     const {nodes, seconds, clients = 6} = this.options
     for (let i = 0; i < nodes; i++) this.begin(i, i === 0)
-    this.#advance(SETTLE_MS)
+    this.advance(SETTLE_MS)
     this.workload.start(clients)
     this.faults.start()
-    this.#advance(seconds * 1000)
+    this.advance(seconds * 1000)
     this.faults.stop()
     this.trace('faults end')
-    this.#heal()
+    this.heal()
     this.workload.stop()
-    this.#finish()
+    this.finish()
+    return this.result()
+  }
+
+  /** What has come of it so far. */
+  result(): SimulationResult {
     return {
       seed: this.options.seed,
       violations: this.violations,
@@ -144,7 +150,7 @@ export class Simulation {
     })
     this.nodes.set(i, node)
     this.trace(`${id.slice(0, 4)} starts as ${node.incarnation}`)
-    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas, this.#bucketsInPlay())
+    if (isFounder) node.cluster.found(this.ids[0]!, this.options.replicas, this.bucketsInPlay)
     else node.cluster.join()
   }
 
@@ -178,25 +184,26 @@ export class Simulation {
   }
 
   /** Those of the workload and some others: a seed with all 16,384 would spend its time on moving empty ones. */
-  #bucketsInPlay(): number[] {
+  get bucketsInPlay(): readonly number[] {
     const {buckets = 100} = this.options
     const inPlay = new Set(this.workload.buckets)
     for (let i = 0; i < buckets; i++) inPlay.add(Math.floor((i * BUCKET_COUNT) / buckets))
     return [...inPlay].sort((a, b) => a - b)
   }
 
-  #advance(ms: number): void {
+  /** Runs for so many virtual ms, or until `isOver`, which is asked after every event, or until something is violated. */
+  advance(ms: number, isOver: () => boolean = () => false): void {
     this.schedule.run(this.schedule.now + ms, () => {
       this.invariants.check()
-      return this.violations.length === 0
+      return this.violations.length === 0 && !isOver()
     })
   }
 
-  /** Until everything is as it should be, or for too long. */
-  #heal(): void {
+  /** Until everything is as it should be (`problem` says what is not), or for too long. */
+  heal(problem: () => string | null = () => this.unhealed()): void {
     const until = this.schedule.now + HEAL_MS
-    while (this.violations.length === 0 && this.#unhealed() !== null && this.schedule.now < until) this.#advance(250)
-    const unhealed = this.#unhealed()
+    while (this.violations.length === 0 && problem() !== null && this.schedule.now < until) this.advance(250)
+    const unhealed = problem()
     if (unhealed !== null && this.violations.length === 0) {
       this.violated(`not healed ${HEAL_MS} ms after the faults: ${unhealed}`)
       this.#describe()
@@ -222,7 +229,7 @@ export class Simulation {
   }
 
   /** What is not as it should be, or null. */
-  #unhealed(): string | null {
+  unhealed(): string | null {
     const nodes = this.running()
     const leaders = nodes.filter(({cluster}) => cluster.raft.role === 'leader')
     if (leaders.length !== 1) return `${leaders.length} leaders`
@@ -244,13 +251,16 @@ export class Simulation {
     return waiting && this.schedule.now % 1000 < 1 ? 'replies wait' : null
   }
 
-  #finish(): void {
+  /** The last reads, and the judgement of all that was answered. */
+  finish(): void {
     if (this.violations.length > 0) return
     let unread: readonly string[] | null = null
     this.workload.readAll((keys) => {
       unread = keys
     })
-    this.#advance(4_000)
+    this.advance(LAST_READS_MS, () => unread !== null)
+    // A value may have expired before its clients were told of it: its end is noted a whole life after that.
+    this.advance(EXPIRY_NOTED_MS)
     const map = this.newestMap()
     const lost = this.workload.buckets.some((bucket) => map?.master[bucket] === NO_NODE)
     if (unread === null) this.violated('the last reads were not answered')

@@ -28,6 +28,8 @@ const FIELDS = ['a', 'b', 'c']
 const TTL_MS_MAX = 1_500
 /** The node's clock counts whole ms, and deletes what is due with the next look at it. */
 const TTL_SLACK_MS = 2
+/** All expiries of values whose writes were answered are on record after this. */
+export const EXPIRY_NOTED_MS = TTL_MS_MAX + 2 * TTL_SLACK_MS
 
 export interface WorkloadShape {
   /** How many keys are registers. */
@@ -35,7 +37,7 @@ export interface WorkloadShape {
   /** Ms between a client's operations. */
   readonly pace: number
   readonly kinds: readonly Kind[]
-  /** Keys beside each cell, in its bucket. */
+  /** Keys beside each key, in its bucket. */
   readonly ballast: number
 }
 
@@ -93,9 +95,9 @@ export class Workload {
 
   start(clients: number): void {
     const loader = this.#makeClient()
-    for (const {kind, key} of this.#ballast > 0 ? this.keys : []) {
+    for (const {key} of this.#ballast > 0 ? this.keys : []) {
       const requests = Array.from({length: this.#ballast}, (_, i) => ['SET', `{${key}}${i}`, 'ballast'])
-      if (kind === 'cell') loader.send(key, requests, () => undefined)
+      loader.send(key, requests, () => undefined)
     }
     for (let i = 0; i < clients; i++) this.#next(this.#makeClient())
   }
