@@ -1,9 +1,9 @@
 /** Our cluster and Redis' behind one interface, for the parts that move buckets: where they are, and the command by which an operator moves them. */
 import {formatBuckets} from '../../../src/base/bucket-ranges.ts'
-import {ProcessCluster} from '../../e2e/processes.ts'
 import {run} from '../../support/child.ts'
 import {REPO_ROOT} from '../../support/kv.ts'
 import {cpuUs} from '../processes.ts'
+import {startOurCluster} from './our-cluster.ts'
 import {RedisCluster, rangesOf, redisCli, type Range} from './redis-cluster.ts'
 
 const HOST = '127.0.0.1'
@@ -32,9 +32,9 @@ export interface Side {
 
 /** Three nodes with two copies of each bucket, as they are by default. */
 export async function startOurSide(): Promise<Side> {
-  const cluster = await ProcessCluster.start(3)
+  const cluster = await startOurCluster()
   const ranges = (): Promise<Range[]> => rangesOf(cluster.ports[0]!)
-  const side: Side = {
+  return {
     name: 'kv',
     ports: cluster.ports,
     cpuUs: () => cluster.nodes.reduce((sum, {child}) => sum + cpuUs(child!.pid), 0),
@@ -48,7 +48,6 @@ export async function startOurSide(): Promise<Side> {
     },
     stop: () => cluster.stop(),
   }
-  return stopOnError(side, () => cluster.settled(2, 60_000))
 }
 
 /** Redis' reshard takes the first buckets of the giving node, whichever they are. */
@@ -71,16 +70,6 @@ export async function startRedisSide(): Promise<Side> {
       await redisCli('--cluster', 'reshard', `${HOST}:${from}`, ...what)
     },
     stop: () => cluster.stop(),
-  }
-}
-
-async function stopOnError(side: Side, ready: () => Promise<void>): Promise<Side> {
-  try {
-    await ready()
-    return side
-  } catch (error) {
-    await side.stop()
-    throw error
   }
 }
 
