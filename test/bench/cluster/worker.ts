@@ -12,6 +12,11 @@ interface Question {
   readonly name: string
 }
 
+/** The first message to a worker. */
+interface Beginning {
+  readonly options: unknown
+}
+
 interface Answer {
   readonly id: number
   readonly value?: unknown
@@ -32,10 +37,12 @@ export interface Worker {
 
 /** `file`: beside this one; `options` are what its `serve` gets. */
 export function startWorker(file: string, options: unknown): Worker {
-  const child = fork(join(import.meta.dirname, file), [JSON.stringify(options)], {execPath: nodeBinary(), execArgv: []})
+  const child = fork(join(import.meta.dirname, file), {execPath: nodeBinary(), execArgv: []})
   running.add(child)
   const waiting = new Map<number, (answer: Answer) => void>()
   let lastId = 0
+  // As a message: a command line is too short for a list of keys.
+  child.send({options} satisfies Beginning)
   child.on('message', (message) => waiting.get((message as Answer).id)?.(message as Answer))
   child.once('exit', (code) => {
     running.delete(child)
@@ -63,14 +70,16 @@ export function startWorker(file: string, options: unknown): Worker {
 
 /** The worker's side: answers questions until its parent is gone. `make` gets the options and gives what it can be asked. */
 export function serve<O>(make: (options: O) => Readonly<Record<string, () => unknown>>): void {
-  const handlers = make(JSON.parse(process.argv[2] ?? '{}') as O)
-  const answer = async ({id, name}: Question): Promise<void> => {
-    try {
-      process.send!({id, value: await handlers[name]!()} satisfies Answer)
-    } catch (error) {
-      process.send!({id, error: String(error)} satisfies Answer)
+  process.once('message', (beginning) => {
+    const handlers = make((beginning as Beginning).options as O)
+    const answer = async ({id, name}: Question): Promise<void> => {
+      try {
+        process.send!({id, value: await handlers[name]!()} satisfies Answer)
+      } catch (error) {
+        process.send!({id, error: String(error)} satisfies Answer)
+      }
     }
-  }
-  process.on('message', (question) => void answer(question as Question))
+    process.on('message', (question) => void answer(question as Question))
+  })
   process.on('disconnect', () => process.exit())
 }
