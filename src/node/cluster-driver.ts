@@ -168,6 +168,8 @@ export class ClusterDriver implements ClusterHost {
     this.#net.setPeers([])
     await this.#forgetCluster()
     await this.#found()
+    await this.#untilAdmitted(JOIN_TIMEOUT_MS)
+    await this.#untilServing()
     throw error
   }
 

@@ -23,24 +23,12 @@ const FAMILIES: Readonly<Record<string, readonly Scenario[]>> = {
   'faults of our own': ownFaults,
 }
 
-/**
- * Scenarios that show a fault of our own, with the first violation that they give, without its time. Whoever repairs the fault takes its line out: until then
- * the test demands that the scenario still finds it.
- */
-const KNOWN: Readonly<Record<string, string>> = {
-  LATEADD: 'a copy that is not whole is in sync',
-  SNAPSHOT: 'a copy that is not whole is in sync',
-  FORGET: 'not within 4000 ms: the last copy serves',
-}
-
 const wanted = process.env['SCENARIO']
 const all = Object.values(FAMILIES).flat()
 
 function run(scenario: Scenario): void {
   const {violations, steps} = runScenario(scenario, wanted === undefined ? undefined : (line) => console.log(line))
-  const known = KNOWN[scenario.name]
-  if (known !== undefined) expect(violations[0]?.replace(/^at [\d.]+ ms: /, '')).toBe(known)
-  else expect(violations, `after: ${steps.join(', ')}`).toEqual([])
+  expect(violations, `after: ${steps.join(', ')}`).toEqual([])
   expect(steps.length).toBeGreaterThan(0)
 }
 
@@ -55,10 +43,9 @@ for (const [family, scenarios] of Object.entries(FAMILIES)) {
 }
 
 describe.skipIf(wanted !== undefined)('the scenarios themselves', () => {
-  test('no two have the same name, and every known fault is one of them', () => {
+  test('no two have the same name', () => {
     const names = all.map(({name}) => name)
     expect(new Set(names).size).toBe(names.length)
-    for (const name of Object.keys(KNOWN)) expect(names).toContain(name)
   })
 
   test('one whose step never comes has failed', () => {
@@ -94,7 +81,7 @@ describe.skipIf(wanted !== undefined)('the scenarios themselves', () => {
     ['keep-seat', 'valkey#579, KIP-966'],
     ['skip-epoch-check', 'vshard#576'],
     ['early-join', 'valkey#2723'],
-    ['drop-tail', 'a master dies, and the leader is killed when it is declared down'],
+    ['drop-tail', 'a master dies, and the next master is cut off when the next master serves'],
     ['lost-is-empty', 'jepsen redis-raft: restart'],
   ])('the planted bug %s is found by %s', (plant, name) => {
     const scenario = all.find((one) => one.name === name)!

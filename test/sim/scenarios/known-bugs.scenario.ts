@@ -229,7 +229,10 @@ function* membersChangeInPartition(stage: Stage): Script {
   stage.leave(leaver)
   yield stage.until('a node leaves', () => stage.member(leaver)?.isLeaving === true)
   cut()
-  yield stage.until('its buckets move', () => stage.node(leaver).cluster.master.isBusy)
+  yield stage.until('its buckets move', () => {
+    const {copier, waitingCount} = stage.node(leaver).cluster.master
+    return copier.isBusy || waitingCount > 0
+  })
   const again = stage.lose(stage.leader, 'cut')
   yield stage.until('another leads', () => stage.leader >= 0 && !stage.node(stage.leader).isDead && isConnected(stage))
   yield stage.wait(AWAY_MS)
