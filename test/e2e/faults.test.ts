@@ -53,7 +53,7 @@ it('nodes that are stopped and started in turn cost clients no error, and nothin
   expect(await load.end()).toEqual([])
   expect(Object.fromEntries(load.errors)).toEqual({})
   expect(load.ok).toBeGreaterThan(OPERATIONS_MIN)
-}, 120_000)
+}, 240_000)
 
 it('nodes that are killed lose no acknowledged write', async () => {
   const nodes = await start(NODES)
@@ -67,7 +67,7 @@ it('nodes that are killed lose no acknowledged write', async () => {
     await nodes.settled(COPIES)
   }
   await judge(load, stock)
-}, 180_000)
+}, 300_000)
 
 it('nodes that hang for three leases answer no stale read', async () => {
   const nodes = await start(NODES)
@@ -81,4 +81,4 @@ it('nodes that hang for three leases answer no stale read', async () => {
     await nodes.settled(COPIES)
   }
   await judge(load, stock)
-}, 180_000)
+}, 300_000)

@@ -51,7 +51,7 @@ export class Load {
   }
 
   /** Resolves when so many writes more than now were acknowledged. */
-  async progress(writes: number, timeoutMs = 30_000): Promise<void> {
+  async progress(writes: number, timeoutMs = 60_000): Promise<void> {
     const wanted = this.writes + writes
     await waitFor(`${writes} more writes are acknowledged`, () => this.writes >= wanted, {timeoutMs})
   }

@@ -68,7 +68,9 @@ it('no stock client sees an error or a wrong read while nodes join, buckets move
     expect({client, errors, wrongReads}).toEqual({client, errors: {}, wrongReads: []})
     expect(ok, client).toBeGreaterThan(OPERATIONS_MIN)
   }
-  const check = await run('redis-cli', ['--cluster', 'check', `127.0.0.1:${nodes.ports[0]!}`])
+  const check = await run('redis-cli', ['--cluster', 'check', `127.0.0.1:${nodes.ports[0]!}`], {
+    timeoutMs: MOVE_TIMEOUT_MS,
+  })
   expect(check.stdout).toContain('[OK] All 16384 slots covered.')
   expect(check.exit).toBe(0)
-}, 180_000)
+}, 300_000)

@@ -51,12 +51,12 @@ export class StockLoad {
       await NodeWorker.start('iovalkey', openIovalkey, ports),
       new PythonWorker(ports),
     ])
-    await load.progress(1, 20_000)
+    await load.progress(1)
     return load
   }
 
   /** Resolves when each client has done so many operations more than now. */
-  async progress(count: number, timeoutMs = 30_000): Promise<void> {
+  async progress(count: number, timeoutMs = 60_000): Promise<void> {
     const wanted = this.#workers.map(({ok}) => ok + count)
     const isThere = (): boolean => this.#workers.every(({ok}, i) => ok >= wanted[i]!)
     const said = (): string => this.#workers.map(({client, ok}, i) => `${client} ${ok}/${wanted[i]}`).join(', ')

@@ -43,4 +43,4 @@ it('two data nodes survive the crash of either when a third member without bucke
   }
   expect(await load.end()).toEqual([])
   expect(voter.isRunning).toBe(true)
-}, 120_000)
+}, 240_000)
