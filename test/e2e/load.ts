@@ -6,9 +6,11 @@ import {ClusterClient} from '../../src/client/cluster-client.ts'
 import {KvError} from '../../src/errors.ts'
 import {isError, replyText} from '../../src/client/reply.ts'
 import {checkRegisters, type RegisterOperation, type RegisterViolation} from '../../src/checker/registers.ts'
-import {sleep} from '../support/wait.ts'
+import {sleep, waitFor} from '../support/wait.ts'
 
 const REPLY_TIMEOUT_MS = 4_000
+/** Once faults are over each key must be readable within this. */
+const FINAL_READ_MS = 10_000
 
 export interface LoadOptions {
   readonly ports: () => readonly number[]
@@ -28,6 +30,8 @@ export class Load {
   #value = 0
   #isStopped = false
   ok = 0
+  /** Writes that were acknowledged. */
+  writes = 0
   /** Longest time between two writes that were acknowledged, of all clients, since the last `resetGap`. */
   gapMs = 0
   #writtenAt = 0
@@ -46,12 +50,21 @@ export class Load {
     return [...this.errors.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** Ends the load, reads every key once more, and judges. */
+  /** Resolves when so many writes more than now were acknowledged. */
+  async progress(writes: number, timeoutMs = 60_000): Promise<void> {
+    const wanted = this.writes + writes
+    await waitFor(`${writes} more writes are acknowledged`, () => this.writes >= wanted, {timeoutMs})
+  }
+
+  /** Ends the load, reads every key once more, and judges. Throws if a key cannot be read any more: it may be what was lost. */
   async end(): Promise<readonly RegisterViolation[]> {
     this.#isStopped = true
     await Promise.all(this.#workers)
     const client = this.#client()
-    for (let i = 0; i < this.#options.keys; i++) await this.#read(client, `key:${i}`)
+    for (let i = 0; i < this.#options.keys; i++) {
+      const isRead = (): Promise<boolean> => this.#read(client, `key:${i}`)
+      await waitFor(`key:${i} is read at the end`, isRead, {timeoutMs: FINAL_READ_MS})
+    }
     client.cut()
     return checkRegisters(this.#history)
   }
@@ -84,6 +97,7 @@ export class Load {
     const end = outcome.kind === 'unknown' ? Infinity : ++this.#stamp
     this.#history.push({key, kind: 'write', value, start, end, hasFailed: outcome.kind === 'failed'})
     if (outcome.kind !== 'ok') return false
+    this.writes++
     const now = performance.now()
     if (this.#writtenAt > 0) this.gapMs = Math.max(this.gapMs, now - this.#writtenAt)
     this.#writtenAt = now

@@ -6,7 +6,8 @@ import {nodeBinary} from '../support/kv.ts'
 import {freePort} from '../support/ports.ts'
 import {tempDir} from '../support/temp.ts'
 import {waitFor} from '../support/wait.ts'
-import {rawConnection} from '../support/raw-connection.ts'
+import {withCluster, type ClusterLink} from '../../src/cli/cluster-link.ts'
+import type {ClusterState} from '../../src/cli/cluster-state.ts'
 import type {NodeOptions} from '../../src/node/options.ts'
 
 const HOST = '127.0.0.1'
@@ -70,13 +71,13 @@ export class NodeProcess {
 
 export class ProcessCluster {
   readonly nodes: NodeProcess[] = []
+  readonly #folder = tempDir('cluster').path
 
   /** Starts so many nodes; the first founds the cluster. */
   static async start(count: number, options: Partial<NodeOptions> = {}): Promise<ProcessCluster> {
     const cluster = new ProcessCluster()
-    const folder = tempDir('cluster').path
     for (let i = 0; i < count; i++) {
-      const dataDir = join(folder, `n${i}`)
+      const dataDir = join(cluster.#folder, `n${i}`)
       cluster.nodes.push(new NodeProcess(await freePort(), {dataDir, ...options}))
     }
     await cluster.nodes[0]!.start([])
@@ -88,31 +89,39 @@ export class ProcessCluster {
     return this.nodes.filter(({isRunning}) => isRunning).map(({port}) => port)
   }
 
-  /** Resolves when every bucket has its copies and nothing moves any more, as one node sees it. */
-  async settled(copies: number, timeoutMs = 30_000): Promise<void> {
-    await waitFor(
-      'the cluster is whole and in balance',
-      async () => {
-        const lines = await this.slots().catch(() => [])
-        const covered = lines.reduce((sum, [from, to]) => sum + to! - from! + 1, 0)
-        const isWhole = covered === 16_384 && lines.every((line) => line.length === 2 + copies)
-        const masters = new Set(lines.map((line) => line[2]))
-        return isWhole && masters.size === this.ports.length ? true : undefined
-      },
-      {timeoutMs, intervalMs: 50},
-    )
+  /** Starts one node more, which joins. */
+  async add(options: Partial<NodeOptions> = {}): Promise<NodeProcess> {
+    const dataDir = join(this.#folder, `n${this.nodes.length}`)
+    const node = new NodeProcess(await freePort(), {dataDir, ...options})
+    const others = this.ports
+    this.nodes.push(node)
+    await node.start(others)
+    return node
   }
 
-  /** CLUSTER SLOTS of the first node that runs: [from, to, port of the master, ports of replicas...]. */
-  async slots(): Promise<number[][]> {
-    const connection = await rawConnection(this.ports[0]!)
-    try {
-      connection.write(Buffer.from('*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n'))
-      const text = (await connection.reply()).toString()
-      return parseSlots(text)
-    } finally {
-      connection.close()
+  /** Calls `work` with a link to nodes that run. */
+  linked<T>(work: (link: ClusterLink) => Promise<T>): Promise<T> {
+    return withCluster({node: this.ports.map((port) => `${HOST}:${port}`).join(',')}, work)
+  }
+
+  /**
+   * Resolves when every bucket has so many copies, nothing moves any more, all nodes that run are members and no others, and each of them
+   * knows it: the next fault does not come on top of the last one.
+   */
+  async settled(copies: number, timeoutMs = 60_000): Promise<void> {
+    let said: unknown = ''
+    const isSettled = async (): Promise<boolean> => {
+      const states = await Promise.all(this.ports.map(stateOf)).catch((error: unknown) => String(error))
+      said = typeof states === 'string' ? states : states.map(summary)
+      if (typeof states === 'string') return false
+      const isOne = states.every(({revision}) => revision === states[0]!.revision)
+      return isOne && states.every((state) => isAtRest(state, this.ports, copies))
     }
+    await waitFor('the cluster is whole and at rest', isSettled, {timeoutMs, intervalMs: 50}).catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}: ${JSON.stringify(said)}`)
+      },
+    )
   }
 
   async stop(): Promise<void> {
@@ -120,25 +129,22 @@ export class ProcessCluster {
   }
 }
 
-/** Nested arrays of integers and strings, as nested lists. */
-function parseSlots(text: string): number[][] {
-  let at = 0
-  const line = (): string => {
-    const end = text.indexOf('\r\n', at)
-    const part = text.slice(at, end)
-    at = end + 2
-    return part
-  }
-  const value = (): unknown => {
-    const head = line()
-    const size = Number(head.slice(1))
-    if (head.startsWith('*') || head.startsWith('%'))
-      return Array.from({length: size * (head[0] === '%' ? 2 : 1)}, value)
-    if (head.startsWith(':')) return size
-    const bytes = text.slice(at, at + size)
-    at += size + 2
-    return bytes
-  }
-  const slots = value() as [number, number, ...[string, number][]][]
-  return slots.map(([from, to, ...nodes]) => [from, to, ...nodes.map(([, port]) => port)])
+async function stateOf(port: number): Promise<ClusterState> {
+  return withCluster({node: `${HOST}:${port}`}, (link) => link.state())
+}
+
+function isAtRest(state: ClusterState, ports: readonly number[], copies: number): boolean {
+  const {members, ranges, moves, isBalancing, hasLease} = state
+  const isIn = (port: number): boolean => members.some((member) => member.port === port && !member.isDown)
+  const isMember = members.length === ports.length && ports.every(isIn)
+  const isWhole = state.lost === '' && ranges.every(([, , , replicas]) => replicas.length + 1 === copies)
+  const isSpread = members.every(({isVoterOnly, masters}) => masters > 0 !== isVoterOnly)
+  return isMember && isWhole && isSpread && hasLease && !isBalancing && moves.length === 0
+}
+
+/** What is looked at, for the message of a test that waited in vain. */
+function summary(state: ClusterState): object {
+  const {revision, hasLease, isBalancing, lost, down, underReplicated, moves} = state
+  const members = state.members.map(({port, masters, isDown, role}) => ({port, masters, isDown, role}))
+  return {revision, hasLease, isBalancing, lost, down, underReplicated, moves: moves.length, members}
 }
