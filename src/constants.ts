@@ -125,6 +125,8 @@ export const HANDOFF_TIMEOUT_MS = 500
 export const HANDOFF_SERVING_MS = 200
 /** Buckets of one master that are handed over at once. */
 export const HANDOFF_BUCKETS_MAX = 256
+/** A node hands its last bucket over so long after the one before it. */
+export const HANDOFF_LAST_MS = 300
 /** Requests wait no longer than this for a master to become ready. */
 export const PARK_MS = 4_000
 /** Bytes of images on the way to one peer. */

@@ -16,6 +16,7 @@ const LONG_FILES: Readonly<Record<string, string>> = {
   'src/core/keyspace/keyspace.ts': 'every transition of a key, on the hot path',
   'src/core/keyspace/map-store.ts': 'both encodings of a map behind one set of operations',
   'src/core/keyspace/memory.ts': 'the allocator: pages, size classes and extents refer to each other',
+  'test/core/cluster/cluster-map.test.ts': 'every entry of the agreed log, when it holds and when it is void',
   'test/node/node-clients.test.ts': 'everything that a client can do to a node, against one live node',
 }
 

@@ -8,7 +8,7 @@ import {formatBuckets, parseBuckets} from '../../src/core/cluster/bucket-ranges.
 import {Cluster} from '../../src/core/cluster/cluster.ts'
 import {NO_NODE} from '../../src/core/cluster/cluster-map.ts'
 import {Stage, type Plain} from './server-support.ts'
-import type {ClusterHost} from '../../src/core/cluster/cluster.ts'
+import type {ClusterHost} from '../../src/core/cluster/cluster-host.ts'
 import type {MemberInfo} from '../../src/core/cluster/cluster-map.ts'
 import type {AssignedBuckets, MapEntry} from '../../src/core/cluster/map-entry.ts'
 import type {RaftWrite} from '../../src/core/consensus/types.ts'

@@ -29,46 +29,13 @@ import {Membership} from './membership.ts'
 import {MoveNotices} from './move-notices.ts'
 import {parseEntry} from './map-entry.ts'
 import {fillLost, plantBugs, splitTransactions} from './plants.ts'
+import type {ClusterHost, ClusterOptions} from './cluster-host.ts'
 import type {Engine} from '../engine.ts'
 import type {MapEntry} from './map-entry.ts'
 import type {MemberInfo} from './cluster-map.ts'
-import type {RaftEntry, RaftSnapshot, RaftState, RaftWrite} from '../consensus/types.ts'
+import type {RaftEntry, RaftSnapshot} from '../consensus/types.ts'
 import type {Gate} from '../replication/gate.ts'
 import type {Roles} from '../replication/roles.ts'
-import type {Session} from '../session.ts'
-
-export interface PeerAddress {
-  readonly id: string
-  readonly host: string
-  readonly port: number
-}
-
-export interface ClusterHost {
-  sendPacket(id: string, packet: Buffer): boolean
-  /** Makes it durable, in order, and says so by `Cluster.persisted`, not from within this call. */
-  persist(write: RaftWrite): void
-  /** The nodes to be connected with. */
-  setPeers(peers: readonly PeerAddress[]): void
-  release(session: Session): void
-  abort(session: Session): void
-  /** Something that an operator may want to read. */
-  event(name: ClusterEvent, detail: Readonly<Record<string, unknown>>): void
-}
-
-export type ClusterEvent =
-  'admitted' | 'removed' | 'join-refused' | 'leader' | 'entry' | 'link-broken' | 'entry-refused'
-
-export interface ClusterOptions {
-  readonly self: MemberInfo
-  /** 32 bits. */
-  readonly seed: number
-  /** Monotonic ms. */
-  readonly now: number
-  /** What was durable at start; null: nothing. */
-  readonly state: RaftState | null
-  /** What KV_PLANT names: faults on purpose. */
-  readonly plants: ReadonlySet<string>
-}
 
 export class Cluster {
   readonly self: MemberInfo

@@ -4,7 +4,9 @@
  *
  *   ["SMIGRATED", seq, [[source "host:port", target "host:port", "123,456,789-1000"], ...]]
  *
- * The form is that of node-redis' parser (`EnterpriseMaintenanceManager.parseSMigratedPush`). Changes gather during a turn.
+ * The form is that of node-redis' parser (`EnterpriseMaintenanceManager.parseSMigratedPush`). Changes gather during a turn. `seq` is the map's
+ * revision: node-redis passes over a number that it has met, whichever node it came from. Each node's notices up to a revision hold all
+ * changes up to it, so what is passed over is known.
  */
 import {BUCKET_COUNT} from '../../constants.ts'
 import {formatBuckets} from './bucket-ranges.ts'
@@ -20,7 +22,7 @@ export class MoveNotices {
   readonly #addresses: string[] = []
   /** `source target`: buckets. */
   readonly #moves = new Map<string, number[]>()
-  #seq = 0
+  #revision = 0
 
   constructor(host: Pick<Host, 'sessions' | 'push'>) {
     this.#host = host
@@ -28,6 +30,7 @@ export class MoveNotices {
 
   /** The map changed in these buckets, or in all. */
   note(map: ClusterMap, buckets: readonly number[] | null): void {
+    this.#revision = map.revision
     const before = [...this.#addresses]
     for (const member of map.members) if (member) this.#addresses[member.slot] = `${member.host}:${member.port}`
     if (buckets === null) for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) this.#noteBucket(map, bucket, before)
@@ -42,13 +45,12 @@ export class MoveNotices {
       formatBuckets([...new Set(buckets)].sort((a, b) => a - b)),
     ])
     this.#moves.clear()
-    this.#seq++
     for (const session of this.#host.sessions()) {
       if (!session.wantsMaintenance || session.proto !== 3) continue
       this.#host.push(session, (out) => {
         out.push(3)
         out.bulkString('SMIGRATED')
-        out.integer(this.#seq)
+        out.integer(this.#revision)
         out.array(moves.length)
         for (const move of moves) {
           out.array(move.length)

@@ -16,6 +16,7 @@ import {
   BUCKET_COUNT,
   CLOCK_DRIFT,
   HANDOFF_BUCKETS_MAX,
+  HANDOFF_LAST_MS,
   HANDOFF_SERVING_MS,
   HANDOFF_TIMEOUT_MS,
   LEASE_MS,
@@ -84,6 +85,10 @@ export class Master {
   readonly #handing = new Map<number, Handing>()
   /** Handed over, parked until the new master serves. */
   readonly #departed = new Map<number, number>()
+  /** When a bucket was handed over last. */
+  #departedAt = Number.NEGATIVE_INFINITY
+  /** Buckets with a reign. */
+  #reignCount = 0
   readonly #targeted = new Set<number>()
   readonly copier: Copier
   readonly proposals: Proposals
@@ -154,6 +159,7 @@ export class Master {
     gate.fail(bucket, sets.isClean(bucket, effects.ticketOf[bucket]!))
     effects.ticketOf[bucket] = 0
     this.reign[bucket] = 0
+    this.#reignCount--
     this.#adding[bucket] = NO_NODE
     this.#agreements.delete(bucket)
     this.#targeted.delete(bucket)
@@ -161,7 +167,10 @@ export class Master {
     this.proposals.settle(bucket, () => false)
     sets.release(bucket)
     const wasHanding = this.#handing.delete(bucket)
-    if (wasHanding && isHandedOver) this.#departed.set(bucket, this.#c.now() + HANDOFF_SERVING_MS)
+    if (wasHanding && isHandedOver) {
+      this.#departedAt = this.#c.now()
+      this.#departed.set(bucket, this.#departedAt + HANDOFF_SERVING_MS)
+    }
   }
 
   /** True while requests for a bucket that was handed over wait for its new master. */
@@ -254,6 +263,7 @@ export class Master {
     const isOurs = this.reign[bucket] !== 0
     if (isOurs) this.resign(bucket, false)
     this.reign[bucket] = epoch
+    this.#reignCount++
     if (!replica.claim(bucket)) {
       // Not to be served as empty (R8). Only a bug or a damaged map leads here.
       roles.set(bucket, ROLE_WAITING, this.#c.now())
@@ -395,7 +405,7 @@ export class Master {
       const to = map.target[bucket]!
       const canBegin =
         roles.role[bucket] === ROLE_SERVING && this.#adding[bucket] === NO_NODE && map.isInSync(bucket, to)
-      if (!canBegin || !this.#c.linkOf(to)?.isConnected) continue
+      if (!canBegin || this.#isKeptBack(now) || !this.#c.linkOf(to)?.isConnected) continue
       this.#handing.set(bucket, {to, since: now})
       if (!this.servesAfterHandoff) roles.set(bucket, ROLE_HANDING, now)
     }
@@ -409,6 +419,15 @@ export class Master {
       if (now - since > HANDOFF_TIMEOUT_MS) this.proposals.want('untarget', bucket, to)
       else if (isDrained) this.proposals.want('move', bucket, to)
     }
+  }
+
+  /**
+   * The last bucket of a node goes some time after the others. With it the node leaves the list of masters, and there are clients that cut a
+   * connection as soon as they read that, and give up what they have sent on it: by then they shall have nothing to send here any more.
+   */
+  #isKeptBack(now: number): boolean {
+    if (this.#reignCount - this.#handing.size > 1) return false
+    return this.#handing.size > 0 || this.#departed.size > 0 || now - this.#departedAt < HANDOFF_LAST_MS
   }
 
   #leave(bucket: number): void {

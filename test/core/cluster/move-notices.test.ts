@@ -38,7 +38,8 @@ test('a client that asked is told once, in the form that node-redis reads; what 
   notices.flush()
   const [from, to] = map.members.map((member) => `${member!.host}:${member!.port}`)
   const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`
-  expect(pushes).toEqual([`1 >3\r\n${bulk('SMIGRATED')}:1\r\n*1\r\n*3\r\n${bulk(from!)}${bulk(to!)}${bulk('1-2,7')}`])
+  const moves = `*1\r\n*3\r\n${bulk(from!)}${bulk(to!)}${bulk('1-2,7')}`
+  expect(pushes).toEqual([`1 >3\r\n${bulk('SMIGRATED')}:${map.revision}\r\n${moves}`])
 })
 
 test('a node that is gone is named by the address that clients know', () => {
@@ -54,4 +55,24 @@ test('a node that is gone is named by the address that clients know', () => {
   expect(pushes).toHaveLength(1)
   expect(pushes[0]).toContain(`${host}:${port}\r\n`)
   expect(pushes[0]).toContain('0-16383')
+})
+
+test('a client that passes over numbers it has met misses nothing, whichever nodes it hears and however their turns fell', () => {
+  const map = makeMap(2)
+  addCopies(map, '0-9', 1)
+  // One node tells of each change by itself; another, whose turn was longer, of both together.
+  const quick = makeClients()
+  const slow = makeClients()
+  for (const {notices} of [quick, slow]) notices.note(map, null)
+  for (const bucket of [3, 4]) {
+    moveMaster(map, String(bucket), 1)
+    for (const {notices} of [quick, slow]) notices.note(map, [bucket])
+    quick.notices.flush()
+  }
+  slow.notices.flush()
+  const numberOf = (push: string | undefined): string => /SMIGRATED\r\n:(\d+)/.exec(push!)![1]!
+  const [first, second] = quick.pushes.map(numberOf)
+  // Met after the quick node's first, the slow node's is news; after its second, or instead of it, it is not.
+  expect(numberOf(slow.pushes[0])).not.toBe(first)
+  expect(numberOf(slow.pushes[0])).toBe(second)
 })
