@@ -4,7 +4,7 @@ import {KvError, type ErrorCode} from '../errors.ts'
 import type {ClusterLink} from './cluster-link.ts'
 import type {ClusterState} from './cluster-state.ts'
 
-const POLL_MS = 200
+const POLL_MS = 100
 /** What a failover looks like from outside. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(['E_CONNECT', 'E_CLOSED_UNSENT', 'E_CLOSED_MAYBE', 'E_TIMEOUT'])
 

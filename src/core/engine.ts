@@ -57,6 +57,8 @@ const FIRST_STEP_BUDGET = 1000
 const RANDOM_TRIES = 100
 /** Of the budget that is left, what one kind of background work may take. */
 const SHARE = 0.75
+/** Of the budget for what is copied to peers, beside the rest: clients wait for no longer than that. */
+const COPY_SHARE = 0.2
 
 export interface EngineOptions {
   /** 40 hex digits. */
@@ -259,8 +261,10 @@ export class Engine {
     const room = this.eviction.work(left)
     const isEvicting = room >= 0 && this.eviction.isOver
     if (room >= 0) left = room
-    this.defrag.work(left)
-    const isCopying = this.cluster?.work(budget) ?? false
+    const {cluster} = this
+    const isCopying = cluster?.work(budget * COPY_SHARE) ?? false
+    // Buckets that are on their way out leave whole pages behind: moving their keys about first would be for nothing.
+    if (!cluster?.master.copier.isBusy) this.defrag.work(left)
     return this.#isBusyHere || isCopying || isEvicting
   }
 

@@ -78,6 +78,7 @@ export class Cluster {
       now: (): number => this.#now,
       propose: (entry: MapEntry): void => this.propose(entry),
       linkOf: (slot: number): Link | null => this.#links.ofSlot(slot),
+      requestWork: (): void => engine.host.requestWork(),
     }
     this.#notices = new MoveNotices(engine.host)
     this.#links = new Links((id, incarnation) => this.#newLink(id, incarnation))

@@ -43,6 +43,8 @@ export interface CopierContext {
   inStep(bucket: number, slot: number, assignment: number): void
   /** The map's present order for this bucket. */
   assignmentOf(bucket: number): number
+  /** There is something to send again. */
+  requestWork(): void
   now(): number
 }
 
@@ -143,6 +145,16 @@ export class Copier {
       }
     }
     if (counted.length > 0) this.#count(counted)
+    if (this.#hasRoom()) this.#context.requestWork()
+  }
+
+  /** A copy waits, and what its peer was sent before is half acknowledged. */
+  #hasRoom(): boolean {
+    for (const [slot, queue] of this.#queues) {
+      const link = queue.length === 0 ? null : this.#context.linkOf(slot)
+      if (link?.isConnected && !link.isBroken && link.unackedBytes < SYNC_WINDOW_BYTES / 2) return true
+    }
+    return false
   }
 
   #count(copies: readonly Copy[]): void {

@@ -55,6 +55,7 @@ export interface MasterContext {
   appliedIndex(): number
   now(): number
   propose(entry: MapEntry): void
+  requestWork(): void
 }
 
 /** A reign that has not begun: who has not agreed yet. */
@@ -114,6 +115,7 @@ export class Master {
       assignmentOf: (bucket) => context.map().assignment[bucket]!,
       count: (bucket, slot, assignment) => this.#count(bucket, slot, assignment),
       inStep: (bucket, slot, assignment) => this.#inStep(bucket, slot, assignment),
+      requestWork: () => context.requestWork(),
       now: () => context.now(),
     })
     this.proposals = new Proposals({

@@ -1,7 +1,8 @@
 /**
  * Changes of the map that this node, as master, wants: gathered by kind and peer, proposed as one entry for many buckets, and
- * proposed again until the map shows that they came true or have become pointless. A proposal may be lost or come late; its conditions
- * (epoch, master, incarnation) make a late one harmless.
+ * proposed again until the map shows that they came true or have become pointless. Of one kind and peer one entry is under way at a time: what
+ * comes meanwhile gathers for the next, so that a thousand buckets cost some dozens of entries, each with its fsync, and not a thousand.
+ * A proposal may be lost or come late; its conditions (epoch, master, incarnation) make a late one harmless.
  */
 import {PROPOSAL_RETRY_MS} from '../../constants.ts'
 import {formatBuckets} from '../cluster/bucket-ranges.ts'
@@ -12,8 +13,11 @@ export type Wish = 'in-sync' | 'out-of-sync' | 'move' | 'untarget'
 interface Wanted {
   readonly kind: Wish
   readonly slot: number
-  /** When each bucket was proposed last. */
-  readonly buckets: Map<number, number>
+  /** In the entry that is under way. */
+  readonly open: Set<number>
+  /** For the next one. */
+  readonly waiting: Set<number>
+  proposedAt: number
 }
 
 export interface ProposalContext {
@@ -38,35 +42,36 @@ export class Proposals {
     const key = `${kind} ${slot}`
     let wanted = this.#wanted.get(key)
     if (!wanted) {
-      wanted = {kind, slot, buckets: new Map()}
+      wanted = {kind, slot, open: new Set(), waiting: new Set(), proposedAt: Number.NEGATIVE_INFINITY}
       this.#wanted.set(key, wanted)
     }
-    if (!wanted.buckets.has(bucket)) wanted.buckets.set(bucket, Number.NEGATIVE_INFINITY)
+    if (!wanted.open.has(bucket)) wanted.waiting.add(bucket)
   }
 
   isWanted(kind: Wish, bucket: number, slot: number): boolean {
-    return this.#wanted.get(`${kind} ${slot}`)?.buckets.has(bucket) ?? false
+    const wanted = this.#wanted.get(`${kind} ${slot}`)
+    return wanted !== undefined && (wanted.open.has(bucket) || wanted.waiting.has(bucket))
   }
 
   /** The bucket's line changed: forgets what came true or became pointless. */
   settle(bucket: number, isOpen: (kind: Wish, slot: number) => boolean): void {
-    for (const [key, {kind, slot, buckets}] of this.#wanted) {
-      if (!buckets.has(bucket) || isOpen(kind, slot)) continue
-      buckets.delete(bucket)
-      if (buckets.size === 0) this.#wanted.delete(key)
+    for (const [key, {kind, slot, open, waiting}] of this.#wanted) {
+      if (!(open.has(bucket) || waiting.has(bucket)) || isOpen(kind, slot)) continue
+      open.delete(bucket)
+      waiting.delete(bucket)
+      if (open.size + waiting.size === 0) this.#wanted.delete(key)
     }
   }
 
   /** Proposes what has not been, or not for a while. */
   pump(now: number): void {
     for (const wanted of this.#wanted.values()) {
-      const due: number[] = []
-      for (const [bucket, at] of wanted.buckets) {
-        if (now - at < PROPOSAL_RETRY_MS) continue
-        wanted.buckets.set(bucket, now)
-        due.push(bucket)
-      }
-      if (due.length > 0) this.#propose(wanted, due)
+      const {open, waiting, proposedAt} = wanted
+      if (open.size > 0 && now - proposedAt < PROPOSAL_RETRY_MS) continue
+      for (const bucket of waiting) open.add(bucket)
+      waiting.clear()
+      wanted.proposedAt = now
+      this.#propose(wanted, [...open])
     }
   }
 
