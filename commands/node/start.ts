@@ -57,6 +57,12 @@ export default class NodeStart extends BaseCommand {
       max: 4,
       description: 'Copies besides the master, in a cluster that this node founds.',
     }),
+    'min-replicas': Flags.integer({
+      default: 0,
+      min: 0,
+      max: 4,
+      description: 'Refuse writes (NOREPLICAS) to buckets with fewer replicas in sync than this.',
+    }),
     'voter-only': Flags.boolean({description: 'Vote on changes of the cluster, but hold no data.'}),
     'secret-file': Flags.string({
       helpValue: 'file',
@@ -123,6 +129,7 @@ interface StartFlags {
   readonly join: string | undefined
   readonly 'peer-port': number | undefined
   readonly replicas: number
+  readonly 'min-replicas': number
   readonly 'voter-only': boolean
   readonly 'secret-file': string | undefined
   readonly 'accept-loss': boolean
@@ -170,6 +177,7 @@ function nodeOptions(flags: StartFlags): NodeOptions {
     ...(flags.join !== undefined && {join: addresses(flags.join)}),
     ...(flags['peer-port'] !== undefined && {peerPort: flags['peer-port']}),
     replicas: flags.replicas,
+    minReplicas: flags['min-replicas'],
     isVoterOnly: flags['voter-only'],
     acceptsLoss: flags['accept-loss'],
     plants: plantsOf(process.env),

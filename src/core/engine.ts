@@ -34,7 +34,7 @@ import {monitorLine} from './monitor.ts'
 import {Parking} from './parking.ts'
 import {Gate} from './replication/gate.ts'
 import {ROLE_SERVING, Roles} from './replication/roles.ts'
-import {movedError, readsReplica} from './cluster/route.ts'
+import {ERR_NO_REPLICAS, lacksReplicas, movedError, readsReplica} from './cluster/route.ts'
 import {Pause, REFUSE, RUN} from './pause.ts'
 import {Waits} from './command/waits.ts'
 import {Slowlog} from './slowlog.ts'
@@ -103,6 +103,8 @@ export class Engine {
   readonly monitors = new Set<Session>()
   /** Password that AUTH wants, or '' for none. */
   password = ''
+  /** A write to a bucket with fewer in-sync copies beside the master's is refused; 0 = none is. */
+  minReplicas = 0
   /** Nodes of work that a job does before its session must wait for the rest. */
   firstStepBudget = FIRST_STEP_BUDGET
 
@@ -305,8 +307,9 @@ export class Engine {
   /** For EXEC: why the transaction cannot run here, or null. */
   transactionProblem(session: Session): string | null {
     const bucket = session.transactionBucket
-    if (bucket < 0 || this.roles.role[bucket] === ROLE_SERVING) return null
-    return movedError(this, bucket)
+    if (bucket >= 0 && this.roles.role[bucket] !== ROLE_SERVING) return movedError(this, bucket)
+    const isWrite = session.queue.some(({command}) => (command.bits & IS_WRITE) !== 0)
+    return isWrite && lacksReplicas(this, bucket) ? ERR_NO_REPLICAS : null
   }
 
   /** Bucket of the key that is argument `i`. */
@@ -353,6 +356,10 @@ export class Engine {
     if (this.eviction.isOver && this.#needsMemory(command, session) && !this.eviction.makeRoom()) {
       command.rejectedCalls++
       return this.#reject(context, ERR_OUT_OF_MEMORY)
+    }
+    if (this.minReplicas > 0 && (command.bits & IS_WRITE) !== 0 && lacksReplicas(this, context.bucket)) {
+      command.rejectedCalls++
+      return this.#reject(context, ERR_NO_REPLICAS)
     }
     if (session.inTransaction && (command.bits & IS_TRANSACTION_CONTROL) === 0) {
       if ((command.bits & IS_NO_MULTI) !== 0)

@@ -43,6 +43,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   engine.eviction.maxBytes = options.maxMemoryBytes
   engine.eviction.policy = options.maxMemoryPolicy
   engine.password = options.password ?? ''
+  engine.minReplicas = options.minReplicas ?? 0
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
   const driver = new ClusterDriver(engine, driverOptions(options, nodeId, dataDir), await openStore(dataDir), log)
   // The data of a cluster that is joined is there already.

@@ -27,6 +27,8 @@ export interface NodeOptions {
   readonly join?: readonly NodeAddress[]
   /** Copies besides the master, in a cluster that is founded; default 1. */
   readonly replicas?: number
+  /** Writes to a bucket with fewer replicas in sync are refused. */
+  readonly minReplicas?: number
   /** Votes, but holds no buckets. */
   readonly isVoterOnly?: boolean
   /** What nodes of a cluster must share to talk to each other. */

@@ -131,6 +131,31 @@ describe('FORGET, FAILOVER, MEET', () => {
   })
 })
 
+describe('min-replicas-to-write', () => {
+  it('refuses writes to buckets with fewer replicas before anything is applied, and reads none', () => {
+    const stage = pair()
+    const key = '{3560}'
+    const bucket = Number(stage.call('CLUSTER', 'KEYSLOT', key))
+    expect(stage.call('CONFIG', 'SET', 'min-replicas-to-write', '1')).toBe('OK')
+    const refused = '-NOREPLICAS Not enough good replicas to write.'
+    expect(stage.call('SET', key, 'v')).toBe(refused)
+    expect(stage.call('GET', key)).toBe(null)
+    expect(stage.call('FLUSHALL')).toBe(refused)
+    const client = stage.stage.connect()
+    client.call('MULTI')
+    expect(client.call('SET', key, 'v')).toBe(refused)
+    expect(client.call('EXEC')).toMatch(/^-EXECABORT/)
+    stage.copy(1, String(bucket))
+    // What was queued while there were enough is looked at again.
+    client.call('MULTI')
+    expect(client.call('SET', key, 'v')).toBe('QUEUED')
+    expect(stage.call('CONFIG', 'SET', 'min-slaves-to-write', '2')).toBe('OK')
+    expect(client.call('EXEC')).toBe(refused)
+    expect(stage.call('CONFIG', 'GET', 'min-replicas-to-write')).toEqual(['min-replicas-to-write', '2'])
+    expect(stage.call('DBSIZE')).toBe(0)
+  })
+})
+
 describe('REQUESTMOVE', () => {
   it('makes the node at the address the target of our bucket', () => {
     const stage = pair()

@@ -29,6 +29,11 @@ function fixed(value: string | number): Setting {
   return {get: () => String(value)}
 }
 
+const MIN_REPLICAS: Setting = {
+  get: (c) => String(c.engine.minReplicas),
+  set: (c, value) => setInteger(value, 0, (count) => (c.engine.minReplicas = count)),
+}
+
 const SETTINGS: Readonly<Record<string, Setting>> = {
   appendonly: fixed('no'),
   save: fixed(''),
@@ -68,6 +73,8 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
       return null
     },
   },
+  'min-replicas-to-write': MIN_REPLICAS,
+  'min-slaves-to-write': MIN_REPLICAS,
   requirepass: {
     get: (c) => c.engine.password,
     set: (c, value) => {
