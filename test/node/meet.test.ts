@@ -48,7 +48,7 @@ test('what has keys, is a member, or names itself or nobody is refused in words,
   const client = await connectTo(full)
   await client.call('SET', 'k', 'v')
   const address = first.address.port
-  expect(await meet(full, address)).toBe('-ERR this node has 1 keys: only an empty one can join another cluster\r\n')
+  expect(await meet(full, address)).toBe('-ERR this node has 1 key: only an empty one can join another cluster\r\n')
   expect(await client.call('GET', 'k')).toBe('$1\r\nv\r\n')
   const nobody = await freePort()
   expect(await meet(empty, nobody)).toMatch(/^-ERR cannot join: .* nothing listens there/)

@@ -121,7 +121,8 @@ export function meet(c: Context): void {
     return c.fail(`ERR nodes join by themselves: kv cluster join ${host}:${port} --to ${own}:${ownPort}`)
   }
   const {keyCount} = c.engine.keyspace
-  if (keyCount > 0) return c.fail(`ERR this node has ${keyCount} keys: only an empty one can join another cluster`)
+  const keys = keyCount === 1 ? '1 key' : `${keyCount} keys`
+  if (keyCount > 0) return c.fail(`ERR this node has ${keys}: only an empty one can join another cluster`)
   c.verdict = WAITING
   c.engine.host.meet(c.session, host, port)
 }
