@@ -79,15 +79,18 @@ describe('the scenarios themselves', () => {
   })
 
   /** Bugs on purpose that steps bring out at once, where seeds need luck. */
+  // Which of them finds it changes with every change of timing; that one does must not.
   test.each([
-    ['keep-seat', 'all nodes are restarted one by one'],
-    ['skip-epoch-check', 'vshard#576'],
-    ['early-join', 'valkey#2723'],
-    ['drop-tail', 'jepsen redis-raft: failover'],
-    ['lost-is-empty', 'jepsen redis-raft: restart'],
-  ])('the planted bug %s is found by %s', (plant, name) => {
-    const scenario = all.find((one) => one.name === name)!
-    const {violations} = runScenario({...scenario, options: {...scenario.options, plants: new Set([plant])}})
-    expect(violations).not.toEqual([])
+    ['keep-seat', restart],
+    ['skip-epoch-check', knownBugs],
+    ['early-join', [...knownBugs, ...handoff]],
+    ['drop-tail', [...failover, ...restart, ...knownBugs]],
+    ['lost-is-empty', knownBugs],
+  ])('the planted bug %s is found by one of those that should', (plant, scenarios: readonly Scenario[]) => {
+    const finder = scenarios.find((scenario) => {
+      const options = {...scenario.options, plants: new Set([plant])}
+      return runScenario({...scenario, options}).violations.length > 0
+    })
+    expect(finder?.name).toBeDefined()
   })
 })
