@@ -130,11 +130,13 @@ export const HANDOFF_LAST_MS = 300
 /** Requests wait no longer than this for a master to become ready. */
 export const PARK_MS = 4_000
 /** Bytes of images on the way to one peer. */
-export const SYNC_WINDOW_BYTES = 1024 * 1024
+export const SYNC_WINDOW_BYTES = 512 * 1024
 /** Nodes of one cluster: they have numbers of one byte in the map. */
 export const MEMBERS_MAX = 250
 /** Buckets of one node that the planner has under way at once. */
 export const PLAN_BUCKETS_MAX = 512
+/** A bucket with a new master keeps the copies that it has too many for so long. */
+export const PLAN_DROP_AFTER_MS = 200
 /** Entries of the agreed log that are kept before they are replaced by a snapshot of the map. */
 export const RAFT_COMPACT_ENTRIES = 500
 /** Voters of the Raft group. */

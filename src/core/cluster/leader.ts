@@ -5,6 +5,7 @@
  * anything away (rule R7).
  */
 import {CLOCK_DRIFT, HEARTBEAT_MS, LEASE_MS, PLAN_BUCKETS_MAX, VOTERS_MAX} from '../../constants.ts'
+import {FreshMasters} from './fresh-masters.ts'
 import {plan} from './planner.ts'
 import type {ClusterMap, Member, MemberInfo} from './cluster-map.ts'
 import type {MapEntry} from './map-entry.ts'
@@ -53,6 +54,7 @@ export class Leader {
   readonly #grantedUntil = new Map<string, number>()
   /** When another incarnation of this id first asked to be let in. */
   readonly #knockedAt = new Map<string, number>()
+  readonly #fresh = new FreshMasters()
   #plannedAt = Number.NEGATIVE_INFINITY
   #plannedIndex = 0
   /** The planner had nothing to do at this revision of the map. */
@@ -229,12 +231,15 @@ export class Leader {
     if (isOpen) return
     const {revision} = this.#c.map()
     if (!this.isReady(now) || revision === this.#settledRevision) return
+    this.#fresh.note(this.#c.map(), now)
     const entries = plan(this.#c.map(), {moving: PLAN_BUCKETS_MAX})
     if (entries.length === 0) {
       this.#settledRevision = revision
       return
     }
-    for (const entry of entries) {
+    for (const wanted of entries) {
+      const entry = this.#fresh.without(wanted, now)
+      if (entry === null) continue
       if (entry.type === 'removed' && raft.config.voters.includes(entry.node)) {
         // It votes until another does: its vote may be needed for that.
         if (entry.node === this.#c.selfId) this.#handOn(raft.config.voters, now)
