@@ -12,7 +12,7 @@ import type {ClusterLink} from './cluster-link.ts'
 import type {ClusterState, MemberState} from './cluster-state.ts'
 
 /** Buckets that are ordered and not there yet. */
-const ORDERED_MAX = 1024
+const ORDERED_MAX = 512
 /** The cluster map has room for so many copies of a bucket. */
 const COPIES_MAX = 6
 const NOBODY = -1

@@ -16,6 +16,7 @@ interface Hunt {
   readonly nodes?: number
   readonly kinds?: readonly Kind[]
   readonly pace?: number
+  readonly clients?: number
   readonly ballast?: number
   readonly workBudget?: number
   /** What must be found, if the faults lead to other findings, too. */
@@ -30,7 +31,7 @@ const HUNTS: Readonly<Record<string, Hunt>> = {
   'ack-majority': {replicas: 2},
   'dirty-read': {},
   'read-without-lease': {},
-  'lease-before-read': {faults: ['stall'], start: 25},
+  'lease-before-read': {faults: ['stall'], start: 12, pace: 20, clients: 30},
   'skip-epoch-check': {},
   'forget-epoch': {},
   'keep-seat': {},
