@@ -131,6 +131,10 @@ export const HANDOFF_LAST_MS = 300
 export const PARK_MS = 4_000
 /** Bytes of images on the way to one peer. */
 export const SYNC_WINDOW_BYTES = 512 * 1024
+/** Copies of a bucket beside its master that may be wished for. */
+export const REPLICAS_MAX = 4
+/** In-sync copies of a bucket: those that may be wished for, the master's, and room for one that replaces another. */
+export const COPIES_MAX = REPLICAS_MAX + 2
 /** Nodes of one cluster: they have numbers of one byte in the map. */
 export const MEMBERS_MAX = 250
 /** Buckets of one node that the planner has under way at once. */

@@ -8,7 +8,7 @@ import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {runNode, type NodeUi} from '../../src/cli/run-node.ts'
 import {parseAddress, type Address} from '../../src/base/address.ts'
-import {DEFAULT_PORT} from '../../src/constants.ts'
+import {DEFAULT_PORT, REPLICAS_MAX} from '../../src/constants.ts'
 import {KvError} from '../../src/errors.ts'
 import type {NodeOptions} from '../../src/node/options.ts'
 
@@ -54,13 +54,13 @@ export default class NodeStart extends BaseCommand {
     replicas: Flags.integer({
       default: 1,
       min: 0,
-      max: 4,
+      max: REPLICAS_MAX,
       description: 'Copies besides the master, in a cluster that this node founds.',
     }),
     'min-replicas': Flags.integer({
       default: 0,
       min: 0,
-      max: 4,
+      max: REPLICAS_MAX,
       description: 'Refuse writes (NOREPLICAS) to buckets with fewer replicas in sync than this.',
     }),
     'voter-only': Flags.boolean({description: 'Vote on changes of the cluster, but hold no data.'}),

@@ -4,6 +4,7 @@
  * stop in the middle, and what is not yet ordered stays where it is, so there is nothing to undo.
  */
 import {formatBuckets} from '../base/bucket-ranges.ts'
+import {COPIES_MAX, PLAN_BUCKETS_MAX} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {BucketTable, isAlone, memberById, memberName} from './cluster-state.ts'
 import {formatCount} from './units.ts'
@@ -11,10 +12,6 @@ import {untilState} from './watch-cluster.ts'
 import type {ClusterLink} from './cluster-link.ts'
 import type {ClusterState, MemberState} from './cluster-state.ts'
 
-/** Buckets that are ordered and not there yet. */
-const ORDERED_MAX = 512
-/** The cluster map has room for so many copies of a bucket. */
-const COPIES_MAX = 6
 const NOBODY = -1
 
 export interface Blocked {
@@ -155,7 +152,7 @@ function ordersFor(state: ClusterState, {to, moving}: MovePlan): Readonly<Record
   const target: number[] = []
   const untarget: number[] = []
   const isOrdered = (bucket: number): boolean => table.target[bucket] === slot
-  let room = ORDERED_MAX - moving.filter(isOrdered).length
+  let room = PLAN_BUCKETS_MAX - moving.filter(isOrdered).length
   for (const bucket of moving) {
     if (isOrdered(bucket) || room-- <= 0) continue
     if (table.master[bucket] === slot) {

@@ -12,14 +12,13 @@
 import {randomBytes} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {Address} from '../base/address.ts'
-import {BUCKET_COUNT} from '../constants.ts'
-import {formatBuckets} from '../core/cluster/bucket-ranges.ts'
 import {Cluster} from '../core/cluster/cluster.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {Raft} from '../core/consensus/raft.ts'
 import {KvError} from '../errors.ts'
 import {PeerNet} from './peer/peer-net.ts'
 import {findPeers} from './find-peers.ts'
+import {refillLost} from './refill-lost.ts'
 import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster-host.ts'
 import type {MemberInfo} from '../core/cluster/cluster-map.ts'
 import type {RaftState, RaftWrite} from '../core/consensus/types.ts'
@@ -144,7 +143,7 @@ export class ClusterDriver implements ClusterHost {
     const isJoining = join.length > 0
     await this.#untilAdmitted(isJoining || isFounder ? JOIN_TIMEOUT_MS : RETURN_TIMEOUT_MS)
     if (isJoining && !this.cluster.isAdmitted) throw this.#notLetIn()
-    if (hasLoaded || this.#options.acceptsLoss) await this.#refill(hasLoaded)
+    if (hasLoaded || this.#options.acceptsLoss) await refillLost(this.cluster, hasLoaded, RETURN_TIMEOUT_MS)
     await this.#untilServing()
   }
 
@@ -155,8 +154,8 @@ export class ClusterDriver implements ClusterHost {
   async meet(address: Address): Promise<void> {
     const found = await findPeers([address], this.#options.nodeId)
     if ('problems' in found) throw new KvError('E_JOIN', `cannot join: ${found.problems.join('; ')}`)
-    const others = this.#cluster?.map.members.filter((member) => member?.id !== this.#options.nodeId)
-    if (!this.#cluster || others!.length > 0)
+    // Again, and of another MEET too: it took a while to ask.
+    if (!this.#cluster?.isAdmitted || !this.#isAlone)
       throw new KvError('E_JOIN', 'it is joining, or a member of a cluster, already')
     if (this.#engine.keyspace.keyCount > 0) throw new KvError('E_JOIN', 'it is not empty any more')
     await this.#forgetCluster()
@@ -188,7 +187,7 @@ export class ClusterDriver implements ClusterHost {
 
   /** Nothing is agreed on here any more, in memory or on disk. */
   async #forgetCluster(): Promise<void> {
-    this.#cluster?.dissolve()
+    this.#cluster?.abandon()
     this.#cluster = null
     this.#refusal = ''
     this.#factsSaved = ''
@@ -335,7 +334,7 @@ export class ClusterDriver implements ClusterHost {
     const {cluster} = this
     const until = performance.now() + timeoutMs
     // Who returns may be turned away by one who has not heard of it yet; of who is new the first word counts.
-    const isNew = cluster.map.clusterId === ''
+    const isNew = this.#stored.state === null
     const isRefused = (): boolean => cluster.joinProblem !== '' || (isNew && this.#refusal !== '')
     while (!cluster.isAdmitted && !isRefused() && performance.now() < until) {
       if (this.#failure) throw this.#failure
@@ -349,29 +348,17 @@ export class ClusterDriver implements ClusterHost {
     return new KvError('E_JOIN', `not let in: ${why}`, 'see `kv cluster status` on a node of that cluster')
   }
 
-  /** Lost buckets of which this node knows the content, or may say that they are empty. */
-  async #refill(hasLoaded: boolean): Promise<void> {
-    const {cluster} = this
-    const lost = (): number[] => {
-      return Array.from({length: BUCKET_COUNT}, (_, bucket) => bucket).filter((b) => cluster.map.master[b] === NO_NODE)
-    }
-    const {id: node, incarnation} = cluster.self
-    const until = performance.now() + RETURN_TIMEOUT_MS
-    for (let buckets = lost(); buckets.length > 0 && performance.now() < until; buckets = lost()) {
-      const text = formatBuckets(buckets)
-      if (hasLoaded) cluster.propose({type: 'restore', node, incarnation, buckets: text})
-      else cluster.propose({type: 'accept-loss', node, buckets: text})
-      this.flushSoon()
-      await sleep(START_POLL_MS * 10)
-    }
-  }
-
   /** A founder, and a lone node that comes back, serves at once; one that joins is given its buckets later. */
   async #untilServing(): Promise<void> {
     const {cluster} = this
     const until = performance.now() + RETURN_TIMEOUT_MS
-    const isAlone = (): boolean => cluster.isAdmitted && cluster.map.members.filter(Boolean).length === 1
-    while (isAlone() && !this.#servesAll() && performance.now() < until) await sleep(START_POLL_MS)
+    while (cluster.isAdmitted && this.#isAlone && !this.#servesAll() && performance.now() < until)
+      await sleep(START_POLL_MS)
+  }
+
+  /** Nobody else is in the map. */
+  get #isAlone(): boolean {
+    return this.cluster.map.members.every((member) => member === null || member.id === this.#options.nodeId)
   }
 
   #servesAll(): boolean {

@@ -69,3 +69,12 @@ test('a node that the cluster turns away is a cluster of its own again, and serv
   expect(await (await connectTo(stranger)).call('SET', 'k', 'v')).toBe('+OK\r\n')
   expect(await knownNodes(stranger)).toBe(1)
 }, 60_000)
+
+test('of two requests to join at once one is carried out, and the other refused', async () => {
+  const [first, second, joiner] = [await liveNode(), await liveNode(), await liveNode()]
+  const replies = await Promise.all([meet(joiner, first.address.port), meet(joiner, second.address.port)])
+  expect(replies.filter((reply) => reply === '+OK\r\n')).toHaveLength(1)
+  const refused = replies.find((reply) => reply !== '+OK\r\n')
+  expect(refused).toMatch(/^-ERR (it is joining, or a member of a cluster, already|nodes join by themselves)/)
+  expect((await knownNodes(first)) + (await knownNodes(second))).toBe(3)
+}, 60_000)

@@ -104,7 +104,10 @@ export class Cluster {
     })
     // It begins with what is on the disk: the snapshot's map, if there is one, is told of at once.
     this.raft = this.#makeRaft(options)
-    gate.renew = (at) => this.#input(at, () => this.#membership.renewOwn())
+    gate.renew = (at) => {
+      this.#advance(at)
+      this.#membership.renewOwn()
+    }
     plantBugs(plants, this)
     if (plants.has('split-transaction')) splitTransactions(effects, () => this.flush(this.#now))
   }
@@ -173,9 +176,11 @@ export class Cluster {
     this.#membership.isLeaving = false
   }
 
-  /** The host gives up the cluster that this node was alone in, to begin anew. */
-  dissolve(): void {
-    this.#begone()
+  /** This node has nothing to do with its cluster any more: the host begins anew, or the map says so. */
+  abandon(): void {
+    this.isGone = true
+    this.gate.leaseUntil = Number.NEGATIVE_INFINITY
+    this.#bucketRoles.abandon()
   }
 
   /** Why the cluster does not let this node in, or ''. */
@@ -196,7 +201,8 @@ export class Cluster {
 
   /** A connection with this incarnation of a node is there. */
   connected(id: string, incarnation: string, now: number): void {
-    this.#input(now, () => this.#links.connected(id, incarnation, this.#now))
+    this.#advance(now)
+    this.#links.connected(id, incarnation, this.#now)
   }
 
   disconnected(id: string): void {
@@ -205,17 +211,19 @@ export class Cluster {
 
   /** A packet came. The bytes are ours. */
   receive(id: string, incarnation: string, packet: Buffer, now: number): void {
-    this.#input(now, () => this.#links.of(id, incarnation).receive(packet, this.#now))
+    this.#advance(now)
+    this.#links.of(id, incarnation).receive(packet, this.#now)
   }
 
   /** Writes up to this one are durable. */
   persisted(id: number, now: number): void {
-    this.#input(now, () => this.raft.persisted(id, this.#now))
+    this.#advance(now)
+    this.raft.persisted(id, this.#now)
   }
 
   /** Several times a heartbeat. `now`: monotonic ms. */
   tick(now: number): void {
-    this.#now = Math.max(this.#now, now)
+    this.#advance(now)
     if (this.isGone) return
     this.raft.tick(this.#now)
     if (this.#genesis && this.raft.role === 'leader' && this.map.revision === 0) {
@@ -233,7 +241,7 @@ export class Cluster {
 
   /** Sends what the turn has brought. Called at the end of each turn of the loop. */
   flush(now: number): void {
-    this.#now = Math.max(this.#now, now)
+    this.#advance(now)
     this.master.pump(this.#now)
     this.sets.flush()
     for (const link of this.#links.all) link.flush(this.#now)
@@ -259,10 +267,8 @@ export class Cluster {
 
   #begone(): void {
     if (this.isGone) return
-    this.isGone = true
     this.#host.event('removed', {})
-    this.gate.leaseUntil = Number.NEGATIVE_INFINITY
-    this.#bucketRoles.abandon()
+    this.abandon()
   }
 
   // ---- Raft
@@ -364,9 +370,8 @@ export class Cluster {
     if (entry && this.raft.role === 'leader') this.propose(entry)
   }
 
-  /** Something came in: the clock goes on, never back. */
-  #input(now: number, run: () => void): void {
-    this.#now = Math.max(this.#now, now)
-    run()
+  /** The clock goes on, never back. */
+  #advance(now: number): void {
+    if (now > this.#now) this.#now = now
   }
 }

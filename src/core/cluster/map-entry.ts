@@ -2,6 +2,7 @@
  * Entries of the agreed log, as JSON: one change of the cluster map each, with the conditions under which it holds. What each does is in
  * cluster-map.ts. They come from disk and from peers, so every field is checked before one is believed.
  */
+import {REPLICAS_MAX} from '../../constants.ts'
 import {parseBuckets} from './bucket-ranges.ts'
 import type {MemberInfo} from './cluster-map.ts'
 
@@ -56,7 +57,6 @@ export type MapEntry =
   | {readonly type: 'rebalance'}
   | {readonly type: 'balanced'; readonly revision: number}
 
-export const REPLICAS_MAX = 4
 const PORT_MAX = 65_535
 const HOST_CHARS_MAX = 255
 

@@ -2,5 +2,4 @@
 
 /** The slot of nobody. */
 export const NO_NODE = 255
-/** In-sync copies of one bucket: what may be wished for, and room for one that replaces another. */
-export const COPIES_MAX = 6
+export {COPIES_MAX} from '../../constants.ts'

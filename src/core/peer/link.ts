@@ -114,9 +114,9 @@ export class Link {
   /** The highest ticket up to which the peer has executed every record; Infinity if nothing is on its way. */
   get cleanTicket(): number {
     if (this.isBroken) return -1
-    const first = this.#sent.find(({ticket}) => ticket !== NO_TICKET)
-    const ticket = Math.min(first?.ticket ?? NO_TICKET, this.#pendingTicket)
-    return ticket - 1
+    // On the request path: no closure. Tickets ascend, so the first packet with records decides.
+    for (const {ticket} of this.#sent) if (ticket !== NO_TICKET) return Math.min(ticket, this.#pendingTicket) - 1
+    return this.#pendingTicket - 1
   }
 
   /** Bytes that were appended and not sealed. */

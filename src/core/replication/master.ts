@@ -88,8 +88,6 @@ export class Master {
   readonly #departed = new Map<number, number>()
   /** When a bucket was handed over last. */
   #departedAt = Number.NEGATIVE_INFINITY
-  /** Buckets with a reign. */
-  #reignCount = 0
   readonly #targeted = new Set<number>()
   readonly copier: Copier
   readonly proposals: Proposals
@@ -161,7 +159,6 @@ export class Master {
     gate.fail(bucket, sets.isClean(bucket, effects.ticketOf[bucket]!))
     effects.ticketOf[bucket] = 0
     this.reign[bucket] = 0
-    this.#reignCount--
     this.#adding[bucket] = NO_NODE
     this.#agreements.delete(bucket)
     this.#targeted.delete(bucket)
@@ -265,7 +262,6 @@ export class Master {
     const isOurs = this.reign[bucket] !== 0
     if (isOurs) this.resign(bucket, false)
     this.reign[bucket] = epoch
-    this.#reignCount++
     if (!replica.claim(bucket)) {
       // Not to be served as empty (R8). Only a bug or a damaged map leads here.
       roles.set(bucket, ROLE_WAITING, this.#c.now())
@@ -428,7 +424,7 @@ export class Master {
    * connection as soon as they read that, and give up what they have sent on it: by then they shall have nothing to send here any more.
    */
   #isKeptBack(now: number): boolean {
-    if (this.#reignCount - this.#handing.size > 1) return false
+    if (this.#c.roles.servingCount > 1) return false
     return this.#handing.size > 0 || this.#departed.size > 0 || now - this.#departedAt < HANDOFF_LAST_MS
   }
 
