@@ -1,41 +1,49 @@
 import {Args, Flags} from '@oclif/core'
-import {formatAddress} from '../../src/base/address.ts'
+import {formatAddress, type Address} from '../../src/base/address.ts'
 import {BaseCommand} from '../../src/cli/base-command.ts'
-import {readPassword, requireAddress} from '../../src/cli/connect.ts'
-import {amountOf, connectFlags} from '../../src/cli/flags.ts'
+import {clusterFlags} from '../../src/cli/cluster-flags.ts'
+import {withCluster} from '../../src/cli/cluster-link.ts'
+import {findMember} from '../../src/cli/cluster-state.ts'
+import {readPassword, requireAddress, type ConnectFlags} from '../../src/cli/connect.ts'
+import {amountOf} from '../../src/cli/flags.ts'
 import {Progress} from '../../src/cli/progress.ts'
 import {prose} from '../../src/cli/prose.ts'
-import {stopNode} from '../../src/cli/stop-node.ts'
+import {stopNode, type StopResult} from '../../src/cli/stop-node.ts'
 
 export default class NodeStop extends BaseCommand {
   static override summary = 'Stop a node in good order.'
   static override description = prose`
-    Asks the node to stop and waits until it has: clients get the replies they wait for, and the savefile is written
-    if the node has one.
+    Asks the node to stop and waits until it has: clients get the replies they wait for, and its buckets go to the
+    other nodes of its cluster. The last node writes its savefile, if it has one.
 
-    A node that holds keys and has no savefile would take them with it; then this refuses (exit code 6) unless --yes is
-    given.
+    A last node that holds keys and has no savefile would take them with it; then this refuses (exit code 6) unless
+    --yes is given.
   `
   static override examples = [
     '<%= config.bin %> node stop 127.0.0.1:7379',
+    {description: 'By the beginning of its id:', command: '<%= config.bin %> node stop ab12 -n 10.0.0.7:7379'},
     {description: 'Its data may go:', command: '<%= config.bin %> node stop 127.0.0.1:7379 --yes'},
   ]
   static override args = {
-    address: Args.string({required: true, ignoreStdin: true, description: 'The node, as host:port.'}),
+    node: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'The node: host:port, id, or the beginning of an id.',
+    }),
   }
   static override flags = {
+    ...clusterFlags,
     yes: Flags.boolean({char: 'y', description: 'Stop it even if its data is lost.'}),
     timeout: Flags.string({default: '60s', helpValue: 'time', description: 'Longest wait until it has stopped.'}),
-    'password-file': connectFlags['password-file'],
   }
 
   async run(): Promise<unknown> {
     const {args, flags} = await this.parse(NodeStop)
-    const address = requireAddress(args.address)
+    const address = await whereIs(args.node, flags)
     const name = formatAddress(address)
     const progress = new Progress()
     try {
-      const {keys, saveFile, elapsedMs} = await stopNode({
+      const result = await stopNode({
         address,
         password: readPassword(flags['password-file']),
         isForced: flags.yes,
@@ -43,10 +51,22 @@ export default class NodeStop extends BaseCommand {
         onWait: (waitedMs) => progress.update(() => `Stopping ${name}, ${(waitedMs / 1000).toFixed(0)} s`),
       })
       progress.done()
-      this.print(`${name} has stopped${saveFile === undefined ? '' : `; its keys are in ${saveFile}`}.`)
-      return {node: name, stopped: true, keys, saveFile: saveFile ?? null, elapsedMs}
+      this.print(`${name} has ${outcomeText(result)}.`)
+      return {node: name, stopped: true, ...result, saveFile: result.saveFile ?? null}
     } finally {
       progress.done()
     }
   }
+}
+
+/** An address is asked directly; an id is looked up in the cluster. */
+async function whereIs(text: string, flags: ConnectFlags): Promise<Address> {
+  if (text.includes(':')) return requireAddress(text)
+  return withCluster(flags, async (link) => findMember(await link.state(), text))
+}
+
+function outcomeText({heirs, saveFile}: StopResult): string {
+  if (heirs > 0)
+    return `left its cluster and stopped; its buckets are on ${heirs === 1 ? 'the other node' : `the ${heirs} other nodes`}`
+  return saveFile === undefined ? 'stopped' : `stopped; its keys are in ${saveFile}`
 }

@@ -136,6 +136,8 @@ export async function moveBuckets(options: MoveOptions): Promise<MoveResult> {
       already = plan.already
     }
     left = plan.moving.length
+    // Somebody else moves some of them away again.
+    total = Math.max(total, left)
     onProgress(total - left, total)
     if (left === 0) return {moved: plan.already - already, already, blocked: plan.blocked}
     for (const entry of ordersFor(state, plan)) await link.change(entry)

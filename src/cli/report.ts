@@ -48,8 +48,12 @@ export function toFailure(error: unknown, where: Where): Failure {
 }
 
 /** One line, without a line end. */
-export function failureLine(failure: Failure): string {
-  return failure.hint === undefined ? failure.message : `${failure.message} ${failure.hint}`
+export function failureLine({message, hint}: Failure): string {
+  return hint === undefined ? message : `${asSentence(message)} ${asSentence(hint[0]!.toUpperCase() + hint.slice(1))}`
+}
+
+function asSentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 export function failureJson(failure: Failure): {readonly error: Failure} {
@@ -81,8 +85,7 @@ function usageMessage(error: ParserError): string {
     const names = error.args.map((arg) => (typeof arg === 'string' ? arg : (arg.name ?? '')).toUpperCase())
     return `Missing argument ${names.join(', ')}.`
   }
-  const text = plain(error.message)
-  return /[.!?]$/.test(text) ? text : `${text}.`
+  return asSentence(plain(error.message))
 }
 
 /** oclif wraps messages in prefixes, colour and line breaks; here they become one clean line again. */

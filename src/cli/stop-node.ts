@@ -1,7 +1,7 @@
 /**
  * Stopping a node from afar: look at what would be lost, ask for it with SHUTDOWN, then wait until it is really gone.
  * Gone means that both ended: the connection we asked on and the port. A node keeps the first until its savefile is
- * written.
+ * written. A node with others to give its buckets to leaves them its data and writes no savefile.
  */
 import {formatAddress, type Address} from '../base/address.ts'
 import {Connection} from '../client/connection.ts'
@@ -9,6 +9,7 @@ import {ReplyError} from '../client/errors.ts'
 import {isError, replyEntries, replyText, type Reply} from '../client/reply.ts'
 import {openSocket} from '../client/socket.ts'
 import {KvError} from '../errors.ts'
+import {parseState, type MemberState} from './cluster-state.ts'
 import {formatCount} from './units.ts'
 
 const POLL_INTERVAL_MS = 100
@@ -25,12 +26,15 @@ export interface StopOptions {
 
 export interface StopResult {
   readonly keys: number
+  /** Nodes that have its buckets now; 0: it was the last one with data. */
+  readonly heirs: number
+  /** Where its keys are, if it wrote one. */
   readonly saveFile: string | undefined
   readonly elapsedMs: number
 }
 
 /**
- * Resolves when the node has stopped. Errors: E_REFUSED (it holds keys that nothing would save), E_TIMEOUT, E_REPLY (it
+ * Resolves when the node has stopped. Errors: E_REFUSED (it holds keys that nobody would have), E_TIMEOUT, E_REPLY (it
  * refused), and those of `Connection.connect`.
  */
 export async function stopNode(options: StopOptions): Promise<StopResult> {
@@ -38,8 +42,9 @@ export async function stopNode(options: StopOptions): Promise<StopResult> {
   const connection = await Connection.connect(address, {password, replyTimeoutMs: timeoutMs})
   try {
     const keys = readCount(await connection.call(['DBSIZE']))
-    const saveFile = readSetting(await connection.call(['CONFIG', 'GET', 'save-file']))
-    if (keys > 0 && saveFile === undefined && !options.isForced) throw lossRefusal(address, keys)
+    const heirs = countHeirs(await connection.send(['CLUSTER', 'STATE']), address)
+    const saveFile = heirs > 0 ? undefined : readSetting(await connection.call(['CONFIG', 'GET', 'save-file']))
+    if (heirs === 0 && keys > 0 && saveFile === undefined && !options.isForced) throw lossRefusal(address, keys)
     const startedMs = performance.now()
     const timer = setInterval(() => options.onWait(performance.now() - startedMs), POLL_INTERVAL_MS)
     try {
@@ -48,7 +53,7 @@ export async function stopNode(options: StopOptions): Promise<StopResult> {
     } finally {
       clearInterval(timer)
     }
-    return {keys, saveFile, elapsedMs: Math.round(performance.now() - startedMs)}
+    return {keys, heirs, saveFile, elapsedMs: Math.round(performance.now() - startedMs)}
   } finally {
     connection.close()
   }
@@ -84,6 +89,15 @@ function lossRefusal(address: Address, keys: number): KvError {
   const what = keys === 1 ? '1 key' : `${formatCount(keys)} keys`
   const text = `${formatAddress(address)} holds ${what} and has no savefile: stopping it loses them.`
   return new KvError('E_REFUSED', text, 'Add --yes to stop it all the same.')
+}
+
+/** Nodes that can take its buckets; none if it knows of no cluster. */
+function countHeirs(reply: Reply, address: Address): number {
+  if (isError(reply)) return 0
+  const {members, self} = parseState(replyText(reply) ?? '', address)
+  const isHeir = (member: MemberState): boolean =>
+    member.id !== self && !member.isDown && !member.isLeaving && !member.isVoterOnly
+  return members.filter(isHeir).length
 }
 
 function readCount(reply: Reply): number {

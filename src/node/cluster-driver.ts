@@ -152,7 +152,7 @@ export class ClusterDriver implements ClusterHost {
    * but a new one.
    */
   async meet(address: Address): Promise<void> {
-    const found = await findPeers([address], this.#options.nodeId)
+    const found = await findPeers([address], this.#self!)
     if ('problems' in found) throw new KvError('E_JOIN', `cannot join: ${found.problems.join('; ')}`)
     // Again, and of another MEET too: it took a while to ask.
     if (!this.#cluster?.isAdmitted || !this.#isAlone)
@@ -318,7 +318,7 @@ export class ClusterDriver implements ClusterHost {
     const known = this.#stored.facts?.['peers']
     if (Array.isArray(known) && this.#peers.length === 0) this.#net.setPeers(known as PeerAddress[])
     if (this.#rejoin.length === 0) return
-    const found = await findPeers(this.#rejoin, this.#options.nodeId)
+    const found = await findPeers(this.#rejoin, this.#self!)
     if ('peers' in found) return this.#net.setPeers(found.peers)
     if (this.#options.join.length === 0 && this.#stored.state) return
     const {problems} = found

@@ -8,14 +8,23 @@ const TIMEOUT_MS = 2_000
 
 export type PeersFound = {readonly peers: readonly PeerAddress[]} | {readonly problems: readonly string[]}
 
-/** Asks the named nodes, one after the other; the first that knows others than `selfId` decides. Never rejects: a problem is an answer. */
-export async function findPeers(addresses: readonly Address[], selfId: string): Promise<PeersFound> {
+/** Who asks: its id, and where it listens itself. */
+export interface Asker {
+  readonly id: string
+  readonly host: string
+  readonly port: number
+}
+
+/** Asks the named nodes, one after the other; the first that knows others than ourselves decides. Never rejects: a problem is an answer. */
+export async function findPeers(addresses: readonly Address[], self: Asker): Promise<PeersFound> {
   const problems: string[] = []
   for (const address of addresses) {
-    const answer = await ask(address)
+    // We may not serve yet: asking ourselves would wait in vain.
+    const isSelf = address.host === self.host && address.port === self.port
+    const answer = isSelf ? [] : await ask(address)
     if (typeof answer === 'string') problems.push(`${formatAddress(address)}: ${answer}`)
     else {
-      const peers = answer.filter(({id}) => id !== selfId)
+      const peers = answer.filter(({id}) => id !== self.id)
       if (peers.length > 0) return {peers}
       problems.push(`${formatAddress(address)} is this node itself`)
     }

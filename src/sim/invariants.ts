@@ -73,6 +73,24 @@ export class Invariants {
       if (server === undefined) this.#reigns.set(key, name)
       else if (server !== name)
         this.#violated(`1: bucket ${bucket} was served twice in epoch ${epoch}: ${server}, ${name}`)
+      this.#checkAgreement(node, bucket, epoch)
+    }
+  }
+
+  /** R5: who begins to serve in a new epoch has the agreement of every other in-sync copy that lives; a copy that agreed is in that epoch. */
+  #checkAgreement({id, cluster}: SimNode, bucket: number, epoch: number): void {
+    const {map} = cluster
+    for (const other of this.#nodes()) {
+      // A master that was deposed meanwhile is stopped by its epoch, whatever has become of the copies.
+      if (other.cluster.map.epoch[bucket]! > epoch) return
+    }
+    for (const other of this.#nodes()) {
+      const member = map.member(other.id)
+      if (other.id === id || member?.incarnation !== other.incarnation || !map.isInSync(bucket, member.slot)) continue
+      if (other.engine.effects.epoch[bucket]! >= epoch) continue
+      this.#violated(
+        `R5: ${id.slice(0, 4)} serves bucket ${bucket} in epoch ${epoch}; ${other.id.slice(0, 4)} has not agreed`,
+      )
     }
   }
 

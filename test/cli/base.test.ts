@@ -26,7 +26,7 @@ describe('what is not there', () => {
   })
 
   test.each([
-    [['node', 'stop'], 'Missing argument ADDRESS.'],
+    [['node', 'stop'], 'Missing argument NODE.'],
     [['node', 'stop', 'a:1', 'b:2'], 'Unexpected argument: b:2.'],
     [['node', 'stop', 'nowhere:x'], '"nowhere:x" is not an address.'],
     [['node', 'start', '--port', '1e9'], '--port: Expected an integer'],
@@ -82,7 +82,7 @@ describe('help and version', () => {
     async (args) => {
       const {exit, stdout} = await kv(args)
       expect(exit).toBe(0)
-      expect(stdout).toContain('$ kv node stop ADDRESS')
+      expect(stdout).toContain('$ kv node stop NODE')
     },
   )
 

@@ -12,21 +12,33 @@ afterEach(async () => {
 interface Behaviour {
   readonly keys?: number
   readonly saveFile?: string
+  /** Its cluster: what is said of each member beside the node itself. */
+  readonly others?: readonly object[]
   /** Answer to SHUTDOWN; without one the node obeys: it ends after a moment. */
   readonly shutdown?: string
   /** It obeys, but never ends. */
   readonly isStuck?: boolean
 }
 
-async function node({keys = 0, saveFile, shutdown, isStuck}: Behaviour): Promise<ScriptedServer> {
+async function node({keys = 0, saveFile, others, shutdown, isStuck}: Behaviour): Promise<ScriptedServer> {
   server = await startScriptedServer(([name]) => {
     if (name === 'DBSIZE') return `:${keys}\r\n`
     if (name === 'CONFIG') return saveFile === undefined ? '%0\r\n' : `%1\r\n+save-file\r\n+${saveFile}\r\n`
+    if (name === 'CLUSTER') return others ? bulk(stateWith(others)) : '-ERR unknown command\r\n'
     if (name !== 'SHUTDOWN') return undefined
     if (shutdown === undefined && !isStuck) setTimeout(() => void server?.stop(), 50)
     return shutdown
   })
   return server
+}
+
+function stateWith(others: readonly object[]): string {
+  const members = [{id: 'a'}, ...others.map((other, i) => ({id: `b${i}`, ...other}))]
+  return JSON.stringify({version: 1, self: 'a', members, ranges: [], moves: []})
+}
+
+function bulk(text: string): string {
+  return `$${text.length}\r\n${text}\r\n`
 }
 
 function stop(target: ScriptedServer, isForced = false): Promise<StopResult> {
@@ -41,7 +53,7 @@ describe('stopping a node', () => {
     const result = await stop(target)
     expect(result).toMatchObject({keys: 5, saveFile: '/data/kv.save'})
     expect(result.elapsedMs).toBeGreaterThanOrEqual(45)
-    expect(namesOf(target)).toEqual(['HELLO', 'DBSIZE', 'CONFIG', 'SHUTDOWN'])
+    expect(namesOf(target)).toEqual(['HELLO', 'DBSIZE', 'CLUSTER', 'CONFIG', 'SHUTDOWN'])
   })
 
   test('an empty node needs no savefile', async () => {
@@ -59,6 +71,15 @@ describe('stopping a node', () => {
     })
     expect(namesOf(target)).not.toContain('SHUTDOWN')
     expect(await stop(target, true)).toMatchObject({keys})
+  })
+
+  test('a node that leaves its keys to others needs no savefile, and writes none', async () => {
+    const target = await node({keys: 5, saveFile: '/data/kv.save', others: [{}, {isVoterOnly: true}, {}]})
+    expect(await stop(target)).toMatchObject({keys: 5, heirs: 2, saveFile: undefined})
+  })
+
+  test.each(['isDown', 'isLeaving', 'isVoterOnly'])('a node that %s takes nothing', async (state) => {
+    await expect(stop(await node({keys: 5, others: [{[state]: true}]}))).rejects.toMatchObject({code: 'E_REFUSED'})
   })
 
   test('a savefile with an empty name is none', async () => {
@@ -93,6 +114,7 @@ describe('kv node stop', () => {
       node: address,
       stopped: true,
       keys: 2,
+      heirs: 0,
       saveFile: null,
       elapsedMs: expect.any(Number) as number,
     })
