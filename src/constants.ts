@@ -107,6 +107,12 @@ export const LINK_BUFFER_BYTES_MAX = 256 * 1024 * 1024
 export const LINK_PACKET_BYTES_MAX = 16 * 1024 * 1024
 /** What is not acknowledged is sent again after this. */
 export const LINK_RESEND_MS = 250
+/** ... to a data-log node: its acknowledgement waits for a disk. */
+export const LOG_RESEND_MS = 2_000
+/** Images of buckets that a master sends to one data-log node at a time. */
+export const LOG_IMAGES_MAX = 128
+/** A synchronous data-log node that was late is counted on again when it was in step for this long. */
+export const LOG_STEADY_MS = 2_000
 /** How often a node asks for its lease, and the leader is heard of. */
 export const HEARTBEAT_MS = 100
 /** A lease allows its holder to answer reads; nobody is declared down before its last one has run out. */

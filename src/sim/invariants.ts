@@ -3,6 +3,7 @@ import {canonicalImage} from '../core/keyspace/canonical.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {COPY_WHOLE} from '../core/replication/replica.ts'
 import {ROLE_SERVING} from '../core/replication/roles.ts'
+import type {SimLog} from './sim-log.ts'
 import type {SimNode} from './sim-node.ts'
 
 const COMPARE_EVERY = 2_000
@@ -23,7 +24,15 @@ export class Invariants {
   #checks = 0
   lostBuckets = 0
 
-  constructor(buckets: readonly number[], nodes: () => readonly SimNode[], violated: (text: string) => void) {
+  readonly #logs: ReadonlyMap<string, SimLog>
+
+  constructor(
+    buckets: readonly number[],
+    nodes: () => readonly SimNode[],
+    violated: (text: string) => void,
+    logs: ReadonlyMap<string, SimLog>,
+  ) {
+    this.#logs = logs
     this.#buckets = buckets
     this.#nodes = nodes
     this.#violated = violated
@@ -36,6 +45,7 @@ export class Invariants {
       this.#turns.set(node, node.turns)
       this.#checkRaft(node)
       this.#checkReigns(node)
+      if (this.#logs.size > 0) this.#checkLogs(node)
     }
     if (this.#checks % COMPARE_EVERY === 0) this.compareCopies()
   }
@@ -74,6 +84,20 @@ export class Invariants {
       else if (server !== name)
         this.#violated(`1: bucket ${bucket} was served twice in epoch ${epoch}: ${server}, ${name}`)
       this.#checkAgreement(node, bucket, epoch)
+    }
+  }
+
+  /** 18: while a synchronous data-log node is counted on, what counts as acknowledged is on its disk. */
+  #checkLogs({cluster, engine}: SimNode): void {
+    const {epoch, seq, ticketOf} = engine.effects
+    for (const member of cluster.map.members) {
+      const log = member?.isLogOn ? this.#logs.get(member.id) : undefined
+      for (const bucket of log ? this.#buckets : []) {
+        const isClean = cluster.roles.role[bucket] === ROLE_SERVING && cluster.sets.isClean(bucket, ticketOf[bucket]!)
+        if (!isClean || ticketOf[bucket] === 0 || log!.positions.seq[bucket]! >= seq[bucket]!) continue
+        const [there, here] = [log!.positions.seq[bucket]!, `${epoch[bucket]!}.${seq[bucket]!}`]
+        this.#violated(`18: bucket ${bucket} is acknowledged up to ${here}, of which the log has ${there} on its disk`)
+      }
     }
   }
 

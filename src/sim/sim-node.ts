@@ -10,13 +10,16 @@ import {COMPLETE, Request, RequestDecoder} from '../resp/request-decoder.ts'
 import {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Prng} from '../base/prng.ts'
 import type {ClusterEvent, ClusterHost} from '../core/cluster/cluster-host.ts'
-import type {MemberInfo} from '../core/cluster/cluster-map.ts'
+import type {LogMode, MemberInfo} from '../core/cluster/cluster-map.ts'
 import type {RaftState, RaftWrite} from '../core/consensus/types.ts'
 import type {Host, HostFacts} from '../core/host.ts'
 import type {Barrier} from '../core/replication/gate.ts'
+import type {LogSink} from '../core/replication/recorder.ts'
+import type {LogPositions} from '../record/log-position.ts'
 import type {Disk} from './disk.ts'
 import type {Endpoint, Network} from './network.ts'
 import type {Schedule} from './schedule.ts'
+import type {SimLog} from './sim-log.ts'
 
 const TICK_MS = 25
 /** How long a node that comes back to a cluster turns clients away until it is let in. */
@@ -45,7 +48,8 @@ export interface SimNodeOptions {
   readonly id: string
   readonly incarnation: string
   readonly port: number
-  readonly isVoterOnly: boolean
+  /** A data-log node, and its disk; else it may hold buckets. */
+  readonly log: {readonly mode: LogMode; readonly disk: SimLog} | null
   readonly state: RaftState | null
   readonly disk: Disk
   readonly schedule: Schedule
@@ -93,7 +97,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     this.#o = options
     this.id = options.id
     this.incarnation = options.incarnation
-    const {id, incarnation, port, isVoterOnly, state, random, plants} = options
+    const {id, incarnation, port, log, state, random, plants} = options
     this.engine = new Engine({nodeId: id, seed: random.next32(), now: this.#wall()}, this)
     const self: MemberInfo = {
       id,
@@ -102,14 +106,24 @@ export class SimNode implements Endpoint, Host, ClusterHost {
       port,
       peerHost: '10.0.0.1',
       peerPort: port + 10_000,
-      isVoterOnly,
+      isVoterOnly: log !== null,
+      ...(log && {log: log.mode}),
     }
-    this.cluster = new Cluster(this.engine, {self, seed: random.next32(), now: this.#clock(), state, plants}, this)
+    const common = {self, seed: random.next32(), now: this.#clock(), state, plants}
+    this.cluster = new Cluster(this.engine, log ? {...common, log: this.#openLog(log.disk)} : common, this)
     this.engine.cluster = this.cluster
     options.disk.open(id)
     options.network.add(this)
     options.schedule.after(CLOSED_MS, () => (this.#isOpen = true))
     this.#planTick()
+  }
+
+  #openLog(disk: SimLog): {sink: LogSink; positions: LogPositions} {
+    const durable = (mark: number): void => this.#enter(() => this.cluster.logged(mark, this.#clock()))
+    return {
+      sink: disk.open(() => this.#o.disk.delay * (0.5 + this.#o.random.next32() / 2 ** 32), durable),
+      positions: disk.positions,
+    }
   }
 
   // ---- life
@@ -137,6 +151,7 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     this.#restOfTurn = []
     this.#o.network.remove(this)
     this.#o.disk.crash(this.id)
+    this.#o.log?.disk.crash()
     for (const {answer} of this.#pending.values()) answer(null)
     for (const {answer} of this.#held.values()) answer(null)
     this.#pending.clear()

@@ -6,6 +6,7 @@
 import {Prng} from '../base/prng.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
+import {canonicalImage} from '../core/keyspace/canonical.ts'
 import {Raft} from '../core/consensus/raft.ts'
 import {ROLE_SERVING} from '../core/replication/roles.ts'
 import {Disk} from './disk.ts'
@@ -13,9 +14,11 @@ import {Faults} from './faults.ts'
 import {Invariants} from './invariants.ts'
 import {Network} from './network.ts'
 import {Schedule} from './schedule.ts'
+import {SimLog} from './sim-log.ts'
 import {SimNode} from './sim-node.ts'
 import {EXPIRY_NOTED_MS, KINDS, Workload} from './workload.ts'
-import type {ClusterMap} from '../core/cluster/cluster-map.ts'
+import {LOG_WHOLE} from '../record/log-position.ts'
+import type {ClusterMap, LogMode} from '../core/cluster/cluster-map.ts'
 import type {Kind} from './workload.ts'
 
 export interface SimulationOptions {
@@ -36,6 +39,8 @@ export interface SimulationOptions {
   readonly kinds?: readonly Kind[]
   /** Ms between the operations of one client. */
   readonly pace?: number
+  /** One node more is there: a data-log node. */
+  readonly log?: LogMode
   readonly plants?: ReadonlySet<string>
   /** Kinds of faults, or all. */
   readonly faults?: readonly string[]
@@ -55,6 +60,7 @@ export interface SimulationResult {
   readonly lostBuckets: number
 }
 
+const LOGS: readonly (LogMode | undefined)[] = [undefined, 'async', undefined, 'sync']
 const SETTLE_MS = 2_000
 const HEAL_MS = 20_000
 const LAST_READS_MS = 4_000
@@ -74,6 +80,8 @@ export class Simulation {
   /** Node ids: a node whose disk was wiped gets another. */
   readonly ids: string[] = []
   readonly violations: string[] = []
+  /** What data-log nodes have on their disks, by node id. */
+  readonly logs = new Map<string, SimLog>()
   hash = 0
   #incarnations = 0
 
@@ -89,6 +97,7 @@ export class Simulation {
       this.workload.buckets,
       () => this.running(),
       (text) => this.violated(text),
+      this.logs,
     )
     this.faults = new Faults(this, this.random.fork())
   }
@@ -96,7 +105,8 @@ export class Simulation {
   /** Runs it all. */
   run(): SimulationResult {
     const {nodes, seconds, clients = 6} = this.options
-    for (let i = 0; i < nodes; i++) this.begin(i, i === 0)
+    const count = this.options.log ? nodes + 1 : nodes
+    for (let i = 0; i < count; i++) this.begin(i, i === 0)
     this.advance(SETTLE_MS)
     this.workload.start(clients)
     this.faults.start()
@@ -136,7 +146,7 @@ export class Simulation {
       id,
       incarnation: (++this.#incarnations).toString(16).padStart(8, '0'),
       port: FIRST_PORT + i,
-      isVoterOnly: false,
+      log: this.#logOf(i),
       state: this.disk.read(id),
       disk: this.disk,
       schedule: this.schedule,
@@ -154,9 +164,20 @@ export class Simulation {
     else node.cluster.join()
   }
 
+  /** The last of the nodes of the beginning may be a data-log node. */
+  #logOf(i: number): {mode: LogMode; disk: SimLog} | null {
+    const {log, nodes} = this.options
+    if (!log || i !== nodes) return null
+    const id = this.ids[i]!
+    const disk = this.logs.get(id) ?? new SimLog(this.schedule, (text) => this.violated(text))
+    this.logs.set(id, disk)
+    return {mode: log, disk}
+  }
+
   /** The disk of node `i` is empty from now on: its next process is another node. */
   wipe(i: number): void {
     this.disk.wipe(this.ids[i]!)
+    this.logs.delete(this.ids[i]!)
     this.ids[i] = this.#newId(i)
   }
 
@@ -238,7 +259,8 @@ export class Simulation {
     if (outsider) return `${outsider.id.slice(0, 4)} is not admitted`
     const behind = nodes.find(({cluster}) => cluster.map.revision !== map.revision)
     if (behind) return `${behind.id.slice(0, 4)} has an old map`
-    const wanted = Math.min(this.options.replicas + 1, nodes.length)
+    const holders = nodes.filter(({cluster}) => !cluster.self.isVoterOnly)
+    const wanted = Math.min(this.options.replicas + 1, holders.length)
     for (const bucket of this.workload.buckets) {
       const slot = map.master[bucket]!
       if (slot === NO_NODE) continue
@@ -247,8 +269,43 @@ export class Simulation {
       if (master.cluster.roles.role[bucket] !== ROLE_SERVING) return `bucket ${bucket} is not served`
       if (map.copyCount(bucket) !== wanted) return `bucket ${bucket} has ${map.copyCount(bucket)} copies`
     }
+    const unlogged = this.#unlogged()
+    if (unlogged !== null) return unlogged
     const waiting = nodes.find(({cluster}) => cluster.gate.waitingCount > 0)
     return waiting && this.schedule.now % 1000 < 1 ? 'replies wait' : null
+  }
+
+  /** A data log that is not where the masters are, or is not counted on though it should be. */
+  #unlogged(): string | null {
+    for (const {id, engine, cluster} of this.running()) {
+      const log = this.logs.get(id)
+      if (cluster.self.log === 'sync' && !cluster.map.member(id)?.isLogOn) return 'the data log is not counted on'
+      if (log) continue
+      for (const bucket of this.workload.buckets) {
+        if (cluster.roles.role[bucket] !== ROLE_SERVING) continue
+        for (const [name, {positions}] of this.logs) {
+          const isThere = positions.seq[bucket] === engine.effects.seq[bucket] && positions.state[bucket] === LOG_WHOLE
+          if (!isThere) return `the log of ${name.slice(0, 4)} does not have all of bucket ${bucket}`
+        }
+      }
+    }
+    return null
+  }
+
+  /** What can be built from the log alone is what the masters have. */
+  #compareLogs(): void {
+    for (const {id, engine, cluster} of this.running()) {
+      if (this.logs.has(id)) continue
+      for (const bucket of this.workload.buckets) {
+        if (cluster.roles.role[bucket] !== ROLE_SERVING) continue
+        const here = canonicalImage(engine.keyspace, engine.maps, bucket)
+        for (const log of this.logs.values()) {
+          const isSame = log.positions.seq[bucket] === engine.effects.seq[bucket]
+          if (isSame && !log.image(bucket)?.equals(here))
+            this.violated(`18: bucket ${bucket} differs from what the log gives`)
+        }
+      }
+    }
   }
 
   /** The last reads, and the judgement of all that was answered. */
@@ -268,14 +325,16 @@ export class Simulation {
       this.violated(`keys cannot be read at the end: ${(unread as readonly string[]).join(' ')}`)
     }
     this.invariants.compareCopies()
+    this.#compareLogs()
     for (const fault of this.workload.check()) this.violated(fault)
     const {ok} = this.workload.counts
     if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
   }
 }
 
-/** A whole run in which the seed decides what `options` does not: 3 to 7 nodes, and one or two replicas of each bucket. */
+/** A whole run in which the seed decides what `options` does not: 3 to 7 nodes, one or two replicas of each bucket, a data-log node in every second. */
 export function runSeed(seed: number, options: Partial<SimulationOptions> & {seconds: number}): SimulationResult {
-  const drawn = {seed, nodes: 3 + (seed % 5), replicas: seed % 3 === 0 ? 2 : 1}
+  const log = LOGS[seed % LOGS.length]
+  const drawn = {seed, nodes: 3 + (seed % 5), replicas: seed % 3 === 0 ? 2 : 1, ...(log && {log})}
   return new Simulation({...drawn, ...options}).run()
 }

@@ -5,6 +5,7 @@
 import {describe, expect, test} from 'vitest'
 import {PLANTS} from '../../src/core/cluster/plants.ts'
 import {runSeed} from '../../src/sim/simulation.ts'
+import type {LogMode} from '../../src/core/cluster/cluster-map.ts'
 import type {Kind} from '../../src/sim/workload.ts'
 
 interface Hunt {
@@ -19,6 +20,7 @@ interface Hunt {
   readonly clients?: number
   readonly ballast?: number
   readonly workBudget?: number
+  readonly log?: LogMode
   /** What must be found, if the faults lead to other findings, too. */
   readonly finds?: RegExp
 }
@@ -51,6 +53,8 @@ const HUNTS: Readonly<Record<string, Hunt>> = {
   'serve-after-handoff': {faults: ['move', 'slow'], pace: 10},
   'lost-is-empty': {faults: ['lose']},
   'skip-agreement': {faults: ['kill'], replicas: 2, finds: /R5/},
+  'log-skip-record': {log: 'async', finds: /18/},
+  'log-ack-before-fsync': {log: 'sync', finds: /18/},
   // The packet with the second half is lost, and then its sender.
   'split-transaction': {
     faults: ['kill', 'quick-restart', 'loss'],

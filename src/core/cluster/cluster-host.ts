@@ -4,6 +4,8 @@
  */
 import type {MemberInfo} from './cluster-map.ts'
 import type {RaftState, RaftWrite} from '../consensus/types.ts'
+import type {LogPositions} from '../../record/log-position.ts'
+import type {LogSink} from '../replication/recorder.ts'
 import type {Session} from '../session.ts'
 
 export interface PeerAddress {
@@ -35,6 +37,8 @@ export interface ClusterOptions {
   readonly now: number
   /** What was durable at start; null: nothing. */
   readonly state: RaftState | null
+  /** A data-log node: where what it hears is written, and what is there already. */
+  readonly log?: {readonly sink: LogSink; readonly positions: LogPositions}
   /** What KV_PLANT names: faults on purpose. */
   readonly plants: ReadonlySet<string>
 }

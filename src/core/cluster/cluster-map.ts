@@ -20,6 +20,8 @@ import type {EpochBuckets, MapEntry} from './map-entry.ts'
 
 export {COPIES_MAX, NO_NODE}
 
+export type LogMode = 'async' | 'sync'
+
 export interface MemberInfo {
   /** 40 hex digits. */
   readonly id: string
@@ -31,12 +33,16 @@ export interface MemberInfo {
   readonly peerPort: number
   /** Holds no buckets. */
   readonly isVoterOnly: boolean
+  /** A data-log node: is it to be waited for? Absent: it is none. */
+  readonly log?: LogMode
 }
 
 export interface Member extends MemberInfo {
   readonly slot: number
   isDown: boolean
   isLeaving: boolean
+  /** A synchronous data-log node that every master waits for. */
+  isLogOn?: boolean
 }
 
 export interface ApplyResult {
@@ -178,6 +184,8 @@ export class ClusterMap {
         return this.#leaving(entry)
       case 'removed':
         return this.#removed(entry)
+      case 'log-sync':
+        return this.#logSync(entry)
       case 'in-sync':
       case 'out-of-sync':
       case 'move':
@@ -245,12 +253,32 @@ export class ClusterMap {
     // The same process: it has another address, or its request came twice. What it is and does stays as it is.
     if (isDown) this.isBalancing = true
     const {isLeaving, isVoterOnly} = known
-    this.members[slot] = {...member, slot, isDown: false, isLeaving, isVoterOnly}
+    this.members[slot] = {
+      ...member,
+      slot,
+      isDown: false,
+      isLeaving,
+      isVoterOnly,
+      ...(known.log ? {log: known.log} : {}),
+    }
+    if (known.isLogOn && !isDown) this.members[slot].isLogOn = true
+  }
+
+  /** A log node that is in step is waited for from now on; one that is late not any more: never without this entry, or its being down. */
+  #logSync({node, incarnation, isOn}: Entry<'log-sync'>): string | null {
+    const member = this.member(node)
+    if (member?.incarnation !== incarnation || member.log !== 'sync') return 'no such member any more'
+    if (isOn && (member.isDown || member.isLeaving)) return 'it is down, or leaving'
+    if ((member.isLogOn ?? false) === isOn) return 'it is so already'
+    member.isLogOn = isOn
+    return null
   }
 
   #alsoDown(node: string, incarnation: string): void {
     const member = this.member(node)
-    if (member?.incarnation === incarnation) member.isDown = true
+    if (member?.incarnation !== incarnation) return
+    member.isDown = true
+    if (member.isLogOn) member.isLogOn = false
   }
 
   #reachable(entry: Entry<'down'> | Entry<'up'>): string | null {
@@ -261,6 +289,7 @@ export class ClusterMap {
     if (member.isDown === (type === 'down')) return 'it is so already'
     member.isDown = type === 'down'
     if (member.isDown) {
+      if (member.isLogOn) member.isLogOn = false
       for (const {node: id, incarnation: its} of also ?? []) this.#alsoDown(id, its)
     } else this.isBalancing = true
     // One that is back is the heir of those that are not: before, nobody was there to be it.
@@ -273,6 +302,7 @@ export class ClusterMap {
     if (member?.incarnation !== incarnation) return 'no such member any more'
     if (member.isLeaving === isLeaving) return 'it is so already'
     member.isLeaving = isLeaving
+    if (isLeaving && member.isLogOn) member.isLogOn = false
     this.isBalancing = true
     return null
   }
@@ -419,5 +449,13 @@ export class ClusterMap {
   }
 }
 
-const MEMBER_ENTRIES: ReadonlySet<MapEntry['type']> = new Set(['genesis', 'joined', 'down', 'up', 'leaving', 'removed'])
+const MEMBER_ENTRIES: ReadonlySet<MapEntry['type']> = new Set([
+  'genesis',
+  'joined',
+  'down',
+  'up',
+  'leaving',
+  'removed',
+  'log-sync',
+])
 const SETTING_ENTRIES: ReadonlySet<MapEntry['type']> = new Set(['replicas', 'rebalance', 'balanced'])

@@ -18,6 +18,7 @@ import {Link} from '../peer/link.ts'
 import {MESSAGE_PROPOSE, MESSAGE_RAFT} from '../peer/message.ts'
 import {Inbox} from '../replication/inbox.ts'
 import {Master} from '../replication/master.ts'
+import {Recorder} from '../replication/recorder.ts'
 import {Replica} from '../replication/replica.ts'
 import {ReplicaSets} from '../replication/replica-sets.ts'
 import {BucketRoles} from './bucket-roles.ts'
@@ -25,6 +26,7 @@ import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
 import {Links} from './links.ts'
+import {LogDuty} from './log-duty.ts'
 import {Membership} from './membership.ts'
 import {MoveNotices} from './move-notices.ts'
 import {parseEntry} from './map-entry.ts'
@@ -44,6 +46,8 @@ export class Cluster {
   readonly gate: Gate
   readonly roles: Roles
   readonly replica: Replica
+  /** A data-log node's, in place of a replica's; null: this is none. */
+  readonly recorder: Recorder | null
   readonly master: Master
   map = new ClusterMap()
   leader: Leader | null = null
@@ -58,14 +62,19 @@ export class Cluster {
   #wasAdmitted = false
   #appliedIndex = 0
   readonly #notices: MoveNotices
+  readonly #logDuty: LogDuty | null
+  /** Entries of the data log up to this one are durable. */
+  #loggedMark = 0
   /** What `found` proposes, until it is proposed. */
   #genesis: MapEntry | null = null
   isGone = false
+  /** Planted bug `log-ack-before-fsync`. */
+  logsLate = false
   /** Planted bug `lost-is-empty`. */
   fillsLost = false
 
   constructor(engine: Engine, options: ClusterOptions, host: ClusterHost) {
-    const {self, now, plants} = options
+    const {self, now, plants, log} = options
     this.self = self
     this.#engine = engine
     this.#host = host
@@ -85,7 +94,9 @@ export class Cluster {
     this.roles = engine.roles
     this.sets = new ReplicaSets(effects, shared.linkOf)
     this.gate = engine.openGate(this.sets, host)
-    this.replica = new Replica(effects, {fenced: (bucket) => this.#bucketRoles.fenced(bucket)})
+    const replicaHost = {fenced: (bucket: number): void => this.#bucketRoles.fenced(bucket)}
+    this.recorder = log ? new Recorder(effects, replicaHost, log.sink, log.positions) : null
+    this.replica = this.recorder ?? new Replica(effects, replicaHost)
     const {roles, replica, sets, gate} = this
     const {id: selfId, incarnation} = self
     this.master = new Master({...shared, effects, parking, roles, replica, sets, gate, selfId, incarnation})
@@ -102,6 +113,7 @@ export class Cluster {
       removed: () => this.#begone(),
       refused: (reason) => host.event('join-refused', {reason}),
     })
+    this.#logDuty = this.recorder && new LogDuty({...shared, self, recorder: this.recorder})
     // It begins with what is on the disk: the snapshot's map, if there is one, is told of at once.
     this.raft = this.#makeRaft(options)
     gate.renew = (at) => {
@@ -221,6 +233,13 @@ export class Cluster {
     this.raft.persisted(id, this.#now)
   }
 
+  /** Entries of the data log up to this one are durable: their senders are told with the next flush. */
+  logged(mark: number, now: number): void {
+    this.#advance(now)
+    this.#loggedMark = mark
+    for (const link of this.#links.all) link.release(mark)
+  }
+
   /** Several times a heartbeat. `now`: monotonic ms. */
   tick(now: number): void {
     this.#advance(now)
@@ -232,6 +251,7 @@ export class Cluster {
     }
     this.#membership.tick()
     this.leader?.tick(this.#now)
+    this.#logDuty?.tick(this.#now)
     if (this.fillsLost) fillLost(this)
     for (const link of this.#links.all) link.tick(this.#now)
     if (this.isAdmitted) this.master.tick(this.#now)
@@ -257,7 +277,9 @@ export class Cluster {
 
   /** Copies buckets to peers. True if there is more to do at once. */
   work(budget: number): boolean {
-    return this.isAdmitted && this.master.copier.work(budget)
+    if (!this.isAdmitted) return false
+    const isCopying = this.master.copier.work(budget)
+    return this.master.logs.work(budget) || isCopying
   }
 
   linkState(slot: number): {isConnected: boolean; unackedBytes: number} {
@@ -335,6 +357,7 @@ export class Cluster {
     }
     if (this.#wasAdmitted && own === null) this.#begone()
     this.#links.follow(this.map, this.self.id)
+    this.master.logs.membersChanged()
     const others = this.map.members.filter((member) => member !== null && member.id !== this.self.id)
     this.#host.setPeers(others.map((member) => ({id: member!.id, host: member!.peerHost, port: member!.peerPort})))
   }
@@ -348,12 +371,14 @@ export class Cluster {
       canExecute: () => this.isAdmitted && this.map.member(id)?.incarnation === incarnation,
       message: (type, body) => this.#inbox.receive(link, this.map.member(id)!.slot, type, body),
       loose: (type, body) => this.#loose(link, type, body),
+      mark: () => (this.logsLate ? 0 : (this.recorder?.mark ?? 0)),
       broken: () => {
         this.#host.event('link-broken', {peer: id})
         const slot = this.map.member(id)?.slot
         if (slot !== undefined) this.master.linkBroken(slot)
       },
     })
+    link.release(this.#loggedMark)
     return link
   }
 

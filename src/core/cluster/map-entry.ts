@@ -43,6 +43,7 @@ export type MapEntry =
   | {readonly type: 'up'; readonly node: string; readonly incarnation: string}
   | {readonly type: 'leaving'; readonly node: string; readonly incarnation: string; readonly isLeaving: boolean}
   | {readonly type: 'removed'; readonly node: string}
+  | {readonly type: 'log-sync'; readonly node: string; readonly incarnation: string; readonly isOn: boolean}
   | {
       readonly type: 'assign' | 'unassign' | 'target' | 'drop' | 'accept-loss'
       readonly node: string
@@ -72,6 +73,11 @@ const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
 const isPort = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0 && Number(value) <= PORT_MAX
 const isHost = (value: unknown): boolean => typeof value === 'string' && value !== '' && value.length <= HOST_CHARS_MAX
 
+/** A data-log node holds no buckets. */
+function isLog(log: unknown, isVoterOnly: unknown): boolean {
+  return log === undefined || ((log === 'async' || log === 'sync') && isVoterOnly === true)
+}
+
 function isMember(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const member = value as Fields
@@ -82,7 +88,8 @@ function isMember(value: unknown): boolean {
     isPort(member['port']) &&
     isHost(member['peerHost']) &&
     isPort(member['peerPort']) &&
-    isBoolean(member['isVoterOnly'])
+    isBoolean(member['isVoterOnly']) &&
+    isLog(member['log'], member['isVoterOnly'])
   )
 }
 
@@ -125,6 +132,7 @@ const SHAPES: Readonly<Record<MapEntry['type'], Readonly<Record<string, (value: 
   up: NODE_INCARNATION,
   leaving: {...NODE_INCARNATION, isLeaving: isBoolean},
   removed: {node: isId},
+  'log-sync': {...NODE_INCARNATION, isOn: isBoolean},
   assign: NODE_BUCKETS,
   unassign: NODE_BUCKETS,
   target: NODE_BUCKETS,

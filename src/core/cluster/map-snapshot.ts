@@ -87,7 +87,8 @@ function isReplicas(count: number): boolean {
 
 function isMember(member: Member): boolean {
   const isEntry = parseEntry(JSON.stringify({type: 'joined', member})) !== null
-  return isEntry && typeof member.isDown === 'boolean' && typeof member.isLeaving === 'boolean'
+  const isLogOn = member.isLogOn === undefined || typeof member.isLogOn === 'boolean'
+  return isEntry && isLogOn && typeof member.isDown === 'boolean' && typeof member.isLeaving === 'boolean'
 }
 
 function must(condition: boolean, what: string): void {

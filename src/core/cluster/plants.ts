@@ -29,6 +29,8 @@ export const PLANTS: Readonly<Record<string, string>> = {
   'serve-after-handoff': 'the source serves while a bucket is handed over, and after it until the map says so',
   'lost-is-empty': 'a lost bucket is begun anew, empty',
   'forget-vote': 'a vote is not made durable',
+  'log-skip-record': 'a data log forgets a record now and then',
+  'log-ack-before-fsync': 'a data log acknowledges what is not on its disk yet',
 }
 
 /** Switches the named bugs on. `lease-before-read` is in the driver, `forget-vote` in Raft. */
@@ -46,6 +48,8 @@ export function plantBugs(names: ReadonlySet<string>, cluster: Cluster): void {
   if (names.has('drop-tail')) replica.dropTailEvery = 20
   master.copier.joinsEarly = names.has('early-join')
   sets.acksMajority = names.has('ack-majority')
+  if (names.has('log-skip-record') && cluster.recorder) cluster.recorder.skipEvery = 30
+  cluster.logsLate = names.has('log-ack-before-fsync')
   cluster.keepsSeat = names.has('keep-seat')
   cluster.fillsLost = names.has('lost-is-empty')
   if (names.has('drop-record')) sets.dropEvery = 50

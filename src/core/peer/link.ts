@@ -2,7 +2,8 @@
  * A reliable, ordered stream to one incarnation of one peer, over packets that may be lost, doubled or swapped, and connections that come
  * and go. Go-back-N, as in any textbook (Tanenbaum, Computer Networks, 3.4.2), with two additions:
  *
- *   - The acknowledgement of a packet says that the peer has *executed* it: it is the acknowledgement of replication.
+ *   - The acknowledgement of a packet says that the peer has *executed* it: it is the acknowledgement of replication. A data-log node has
+ *     executed what is durable (`mark`, `release`).
  *   - An acknowledgement takes effect only after what the peer said before it (`ackAfter`): a refusal of a record is always
  *     known before the cumulative acknowledgement that would cover that record.
  *
@@ -33,12 +34,16 @@ export interface LinkHost {
   loose(type: number, body: Buffer): void
   /** Too much was unacknowledged: all of it is forgotten. */
   broken(): void
+  /** What must be durable before the last message may be acknowledged, for `release`; 0: nothing. */
+  mark(): number
 }
 
 interface Sent {
   readonly seq: number
   readonly packet: Buffer
   readonly ticket: number
+  /** Records in it; in the last part of several. */
+  readonly records: number
 }
 
 /** A short name of an incarnation, to refuse packets of and for another. */
@@ -57,16 +62,24 @@ export class Link {
   #outSeq = 0
   #ackedSeq = 0
   #inSeq = 0
+  /** Up to here it may be acknowledged; less than `#inSeq` while something is not durable yet. */
+  #settledSeq = 0
+  #releasedMark = 0
+  readonly #unsettled: {readonly seq: number; readonly mark: number}[] = []
   #sent: Sent[] = []
   #pending: Buffer[] = []
   #pendingBytes = 0
   #pendingTicket = NO_TICKET
+  #pendingRecords = 0
   #parts: Buffer[] = []
   #owesAck = false
   /** Since when the first unacknowledged packet has had its chance: new packets behind it do not give it another. */
   #triedAt = 0
   #progressAt = 0
   unackedBytes = 0
+  unackedRecords = 0
+  /** Ms without an acknowledgement after which all is sent again. */
+  resendMs = LINK_RESEND_MS
   isConnected = false
   isBroken = false
   isClosed = false
@@ -79,8 +92,8 @@ export class Link {
     this.#host = host
   }
 
-  /** Appends a message to the turn's packet. `ticket`: of the records in it, see gate.ts. */
-  append(type: number, body: Buffer, ticket = NO_TICKET): void {
+  /** Appends a message to the turn's packet. `ticket`: of the records in it, see gate.ts; `records`: how many. */
+  append(type: number, body: Buffer, ticket = NO_TICKET, records = 0): void {
     if (this.isBroken || this.isClosed) return
     const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES)
     head[0] = type
@@ -88,6 +101,7 @@ export class Link {
     this.#pending.push(head, body)
     this.#pendingBytes += MESSAGE_HEAD_BYTES + body.length
     this.#pendingTicket = Math.min(this.#pendingTicket, ticket)
+    this.#pendingRecords += records
   }
 
   /** Sends what was appended, or at least the acknowledgement that is owed. `now`: monotonic ms. */
@@ -148,7 +162,7 @@ export class Link {
   }
 
   tick(now: number): void {
-    if (this.isConnected && this.#sent.length > 0 && now - this.#triedAt >= LINK_RESEND_MS) this.#resend(now)
+    if (this.isConnected && this.#sent.length > 0 && now - this.#triedAt >= this.resendMs) this.#resend(now)
   }
 
   /** After a break: a new session begins; nobody may count on anything sent before. */
@@ -185,6 +199,8 @@ export class Link {
     if (session > this.#peerSession) {
       this.#peerSession = session
       this.#inSeq = 0
+      this.#settledSeq = 0
+      this.#unsettled.length = 0
       this.#parts = []
     }
     if (kind === KIND_STREAM) this.#takeStream(packet)
@@ -192,12 +208,14 @@ export class Link {
   }
 
   #takeStream(packet: Buffer): void {
-    this.#owesAck = true
     const seq = packet.readDoubleLE(20)
-    if (seq !== this.#inSeq + 1) return
+    if (seq !== this.#inSeq + 1) {
+      this.#owesAck = true
+      return
+    }
     this.#inSeq = seq
     this.#parts.push(packet.subarray(LINK_HEAD_BYTES))
-    if (packet[1] === 1) return
+    if (packet[1] === 1) return this.#settle(seq, 0)
     const body = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
     this.#parts = []
     for (let at = 0; at + MESSAGE_HEAD_BYTES <= body.length;) {
@@ -205,6 +223,23 @@ export class Link {
       this.#host.message(body[at]!, body.subarray(at + MESSAGE_HEAD_BYTES, end))
       at = end
     }
+    this.#settle(seq, this.#host.mark())
+  }
+
+  #settle(seq: number, mark: number): void {
+    this.#unsettled.push({seq, mark})
+    this.release(this.#releasedMark)
+  }
+
+  /** What has this mark, and all before it, is durable. */
+  release(mark: number): void {
+    this.#releasedMark = mark
+    let count = 0
+    while (count < this.#unsettled.length && this.#unsettled[count]!.mark <= mark) {
+      this.#settledSeq = this.#unsettled[count++]!.seq
+      this.#owesAck = true
+    }
+    this.#unsettled.splice(0, count)
   }
 
   #takeAck(packet: Buffer, now: number): void {
@@ -215,8 +250,10 @@ export class Link {
     this.#progressAt = now
     this.#triedAt = now
     let count = 0
-    while (count < this.#sent.length && this.#sent[count]!.seq <= ack)
-      this.unackedBytes -= this.#sent[count++]!.packet.length
+    for (; count < this.#sent.length && this.#sent[count]!.seq <= ack; count++) {
+      this.unackedBytes -= this.#sent[count]!.packet.length
+      this.unackedRecords -= this.#sent[count]!.records
+    }
     this.#sent.splice(0, count)
   }
 
@@ -225,9 +262,12 @@ export class Link {
     const messages = this.#pending
     const total = this.#pendingBytes
     const ticket = this.#pendingTicket
+    const records = this.#pendingRecords
     this.#pending = []
     this.#pendingBytes = 0
     this.#pendingTicket = NO_TICKET
+    this.#pendingRecords = 0
+    this.unackedRecords += records
     if (this.#sent.length === 0) {
       this.#progressAt = now
       this.#triedAt = now
@@ -242,7 +282,7 @@ export class Link {
       const packet = Buffer.allocUnsafe(LINK_HEAD_BYTES + size)
       reader.fill(packet, LINK_HEAD_BYTES)
       this.#stamp(packet, KIND_STREAM, i < count - 1 ? 1 : 0, first + i)
-      this.#sent.push({seq: first + i, packet, ticket})
+      this.#sent.push({seq: first + i, packet, ticket, records: i < count - 1 ? 0 : records})
       this.unackedBytes += packet.length
       if (this.isConnected) this.#host.sendPacket(packet)
     }
@@ -259,7 +299,7 @@ export class Link {
     packet.writeUInt32LE(this.#ownTag, 12)
     packet.writeUInt32LE(this.#peerTag, 16)
     packet.writeDoubleLE(seq, 20)
-    packet.writeDoubleLE(this.#inSeq, 28)
+    packet.writeDoubleLE(this.#settledSeq, 28)
     packet.writeDoubleLE(this.#outSeq, 36)
   }
 
@@ -277,6 +317,7 @@ export class Link {
     this.isBroken = true
     this.#sent = []
     this.unackedBytes = 0
+    this.unackedRecords = 0
     this.#host.broken()
   }
 }

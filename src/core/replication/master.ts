@@ -25,9 +25,10 @@ import {
 import {COPIES_MAX, NO_NODE} from '../cluster/cluster-map.ts'
 import {MESSAGE_AGREE, MESSAGE_SERVING, REFUSED_GAP, encodeEpochs, encodePositions} from '../peer/message.ts'
 import {Copier} from './copier.ts'
+import {LogFeeds} from './log-feeds.ts'
 import {Proposals} from './proposals.ts'
 import {ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from './roles.ts'
-import type {ClusterMap} from '../cluster/cluster-map.ts'
+import type {ClusterMap, Member} from '../cluster/cluster-map.ts'
 import type {Effects} from '../effects.ts'
 import type {Link} from '../peer/link.ts'
 import type {MapEntry} from '../cluster/map-entry.ts'
@@ -90,6 +91,8 @@ export class Master {
   #departedAt = Number.NEGATIVE_INFINITY
   readonly #targeted = new Set<number>()
   readonly copier: Copier
+  /** What data-log nodes are given. */
+  readonly logs: LogFeeds
   readonly proposals: Proposals
   #asks = new Map<number, Position[]>()
   #notices = new Map<number, BucketEpoch[]>()
@@ -115,6 +118,17 @@ export class Master {
       inStep: (bucket, slot, assignment) => this.#inStep(bucket, slot, assignment),
       requestWork: () => context.requestWork(),
       now: () => context.now(),
+    })
+    this.logs = new LogFeeds({
+      effects,
+      sets,
+      reign: this.reign,
+      map: () => context.map(),
+      linkOf: (slot) => context.linkOf(slot),
+      appliedIndex: () => context.appliedIndex(),
+      now: () => context.now(),
+      requestWork: () => context.requestWork(),
+      updatePeers: (bucket) => this.#updatePeers(bucket),
     })
     this.proposals = new Proposals({
       epochs: this.reign,
@@ -163,6 +177,7 @@ export class Master {
     this.#agreements.delete(bucket)
     this.#targeted.delete(bucket)
     this.copier.cancel(bucket)
+    this.logs.resign(bucket)
     this.proposals.settle(bucket, () => false)
     sets.release(bucket)
     const wasHanding = this.#handing.delete(bucket)
@@ -184,6 +199,7 @@ export class Master {
 
   /** Answers of copies to our question. */
   agreed(slot: number, verdicts: readonly Verdict[]): void {
+    if (this.logs.isLog(slot)) return this.logs.agreed(slot, verdicts)
     for (const {bucket, epoch, code} of verdicts) {
       const agreement = this.#agreements.get(bucket)
       if (!agreement || this.reign[bucket] !== epoch) continue
@@ -204,6 +220,7 @@ export class Master {
       const reign = this.reign[bucket]!
       if (reign === 0) continue
       if (code !== REFUSED_GAP && epoch > reign) newer.push({bucket, epoch})
+      else if (code === REFUSED_GAP && this.logs.isLog(slot)) this.logs.refused(slot, bucket)
       else if (code === REFUSED_GAP) this.#lostCopy(bucket, slot)
     }
     return newer
@@ -230,6 +247,7 @@ export class Master {
   /** Acknowledgements came, time went by: goes on with what waited for that. */
   pump(now: number): void {
     this.copier.progress()
+    this.logs.pump()
     this.#pumpHandoffs(now)
     for (const [bucket, until] of this.#departed) if (now >= until) this.#leave(bucket)
     for (const bucket of this.#agreements.keys()) this.#tryReady(bucket)
@@ -244,10 +262,23 @@ export class Master {
       if (!member || member.slot === this.#c.selfSlot()) continue
       const link = this.#c.linkOf(member.slot)
       if (!link) continue
-      if (link.isBroken && this.isFreeOf(member.slot)) {
+      if (this.logs.isLog(member.slot)) this.#tickLog(member, link, now)
+      else if (link.isBroken && this.isFreeOf(member.slot)) {
         link.restart()
         this.copier.restart(member.slot)
       } else if (link.isBroken || link.lateness(now) > ACK_TIMEOUT_MS) this.#giveUpOn(member.slot)
+    }
+  }
+
+  /** A data-log node that is late is not counted on any more, by agreement; one whose link broke begins anew. */
+  #tickLog({slot, id, incarnation, isLogOn}: Member, link: Link, now: number): void {
+    if (isLogOn && (link.isBroken || link.lateness(now) > ACK_TIMEOUT_MS)) {
+      if (now - (this.#gaveUpAt.get(slot) ?? Number.NEGATIVE_INFINITY) < PROPOSAL_RETRY_MS) return
+      this.#gaveUpAt.set(slot, now)
+      this.#c.propose({type: 'log-sync', node: id, incarnation, isOn: false})
+    } else if (link.isBroken) {
+      link.restart()
+      this.logs.restart(slot)
     }
   }
 
@@ -273,6 +304,7 @@ export class Master {
     const previous = this.#previous[bucket]!
     this.#previous[bucket] = self
     effects.epoch[bucket] = epoch
+    this.logs.reign(position)
     this.#updatePeers(bucket)
     if (map.syncing[bucket] !== NO_NODE) this.copier.start(bucket, map.syncing[bucket]!)
     roles.set(bucket, ROLE_WAITING, this.#c.now())
@@ -332,9 +364,9 @@ export class Master {
     const required = this.#others(bucket)
     const adding = this.#adding[bucket]!
     if (adding !== NO_NODE && !required.includes(adding)) required.push(adding)
-    required.sort((a, b) => a - b)
     const receiver = this.copier.receiver(bucket)
     const receiving = receiver < 0 || required.includes(receiver) ? [] : [receiver]
+    this.logs.addTo(bucket, required, receiving)
     this.#c.sets.assign(bucket, required, receiving)
   }
 

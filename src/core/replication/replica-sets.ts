@@ -13,6 +13,11 @@ import {MESSAGE_RECORDS} from '../peer/message.ts'
 import type {Link} from '../peer/link.ts'
 import type {Effects} from '../effects.ts'
 
+/** A peer of the bucket acknowledges records that it refuses. */
+export const DOUBT_REFUSES = 1
+/** A synchronous data-log node does not follow the bucket yet. */
+export const DOUBT_UNLOGGED = 2
+
 interface ReplicaSet {
   readonly required: readonly number[]
   readonly slots: readonly number[]
@@ -26,8 +31,8 @@ export class ReplicaSets {
   readonly #setOf = new Array<ReplicaSet | null>(BUCKET_COUNT).fill(null)
   /** Buckets whose peers changed in the middle of a long change. */
   readonly #late = new Map<number, readonly [readonly number[], readonly number[]]>()
-  /** Buckets of which some peer acknowledges what it does not execute. */
-  readonly #doubted = new Set<number>()
+  /** Buckets of which some peer acknowledges what it does not execute, and why (DOUBT_*, added). */
+  readonly #doubted = new Map<number, number>()
   /** Planted bug `drop-record`: forgets one frame in so many. */
   dropEvery = 0
   #frames = 0
@@ -64,10 +69,12 @@ export class ReplicaSets {
     this.#effects.listen(bucket, null)
   }
 
-  /** While `isOn` nothing of the bucket counts as acknowledged: a peer of it acknowledges records that it refuses. */
-  doubt(bucket: number, isOn: boolean): void {
-    if (isOn) this.#doubted.add(bucket)
-    else this.#doubted.delete(bucket)
+  /** While `isOn` nothing of the bucket counts as acknowledged. `why`: one reason does not end another. */
+  doubt(bucket: number, isOn: boolean, why = DOUBT_REFUSES): void {
+    const reasons = this.#doubted.get(bucket) ?? 0
+    const left = isOn ? reasons | why : reasons & ~why
+    if (left === 0) this.#doubted.delete(bucket)
+    else this.#doubted.set(bucket, left)
   }
 
   /** True while a change of the bucket's peers waits. */
@@ -101,9 +108,11 @@ export class ReplicaSets {
 
   #flushSet(set: ReplicaSet): void {
     if (set.writer.pendingBytes === 0) return
+    const {recordCount} = set.writer
     const frames = Buffer.from(set.writer.frame())
     if (this.dropEvery > 0 && ++this.#frames % this.dropEvery === 0) return
-    for (const slot of set.slots) this.#linkOf(slot)?.append(MESSAGE_RECORDS, frames, this.#effects.ticket)
+    const {ticket} = this.#effects
+    for (const slot of set.slots) this.#linkOf(slot)?.append(MESSAGE_RECORDS, frames, ticket, recordCount)
   }
 
   #assignLate(): void {

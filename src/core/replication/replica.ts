@@ -99,7 +99,7 @@ export class Replica {
   records(slot: number, body: Buffer): Verdict[] {
     const refused = new Map<number, Verdict>()
     let left = this.#countToApply(body)
-    this.#each(body, (cursor) => {
+    this.each(body, (cursor) => {
       const {bucket, epoch, seq} = cursor
       if (refused.has(bucket) || left-- === 0) return
       const code = this.#judge(bucket, epoch, slot, seq)
@@ -113,12 +113,12 @@ export class Replica {
   #countToApply(body: Buffer): number {
     if (this.dropTailEvery === 0 || ++this.#tails % this.dropTailEvery !== 0) return Infinity
     let count = 0
-    this.#each(body, () => count++)
+    this.each(body, () => count++)
     return count - 1
   }
 
   image(slot: number, body: Buffer): void {
-    this.#each(body, (cursor) => {
+    this.each(body, (cursor) => {
       const {bucket, epoch} = cursor
       if (this.copy[bucket] === COPY_SYNCING && epoch === this.fence[bucket] && this.source[bucket] === slot) {
         this.#replay.apply(cursor)
@@ -128,7 +128,7 @@ export class Replica {
 
   /** A copy of the bucket begins; false if the sender is not its master any more. */
   syncBegin(slot: number, {bucket, epoch, positionEpoch, seq, index}: SyncBegin): boolean {
-    if (!this.#admit(bucket, epoch, slot)) return false
+    if (!this.admit(bucket, epoch, slot)) return false
     this.#forget(bucket)
     this.copy[bucket] = COPY_SYNCING
     this.#effects.epoch[bucket] = positionEpoch
@@ -144,7 +144,7 @@ export class Replica {
 
   /** A new master asks whether this copy is where its own is. Null: it is not master any more. */
   agree(slot: number, {bucket, epoch, positionEpoch, seq}: Position): boolean | null {
-    if (!this.#admit(bucket, epoch, slot)) return null
+    if (!this.admit(bucket, epoch, slot)) return null
     const effects = this.#effects
     const isComplete = this.copy[bucket]! >= COPY_KEPT
     const isSame = isComplete && effects.epoch[bucket] === positionEpoch && effects.seq[bucket] === seq
@@ -157,7 +157,7 @@ export class Replica {
   }
 
   #judge(bucket: number, epoch: number, slot: number, seq: number): number {
-    if (!this.#admit(bucket, epoch, slot)) return REFUSED_STALE
+    if (!this.admit(bucket, epoch, slot)) return REFUSED_STALE
     const copy = this.copy[bucket]
     if (copy === COPY_NONE || copy === COPY_KEPT) return REFUSED_GAP
     if (seq === this.#effects.seq[bucket]! + 1) return 0
@@ -166,7 +166,7 @@ export class Replica {
   }
 
   /** True if `slot` may speak for the bucket in this epoch. */
-  #admit(bucket: number, epoch: number, slot: number): boolean {
+  protected admit(bucket: number, epoch: number, slot: number): boolean {
     if (this.isFenceIgnored) return true
     const fence = this.fence[bucket]!
     if (epoch < fence) return false
@@ -184,7 +184,8 @@ export class Replica {
     this.#replay.apply(cursor)
   }
 
-  #each(body: Buffer, visit: (cursor: RecordCursor) => void): void {
+  /** Visits all records of a message. */
+  protected each(body: Buffer, visit: (cursor: RecordCursor) => void): void {
     const cursor = this.#cursor
     for (let at = 0; at < body.length;) {
       const verdict = readFrame(body, at, body.length)

@@ -18,6 +18,7 @@ const EXAMPLES: Readonly<Record<MapEntry['type'], object>> = {
   up: {node: NODE, incarnation: START},
   leaving: {node: NODE, incarnation: START, isLeaving: true},
   removed: {node: NODE},
+  'log-sync': {node: NODE, incarnation: START, isOn: true},
   assign: {node: NODE, buckets: '1'},
   unassign: {node: NODE, buckets: '1'},
   target: {node: NODE, buckets: '1'},

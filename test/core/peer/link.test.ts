@@ -21,6 +21,7 @@ function makeEnd(own: string, peer: string): End {
     canExecute: () => true,
     message: (_, body) => heard.push(body.toString()),
     loose: () => undefined,
+    mark: () => 0,
     broken: () => undefined,
   })
   link.connected(0)

@@ -1,0 +1,50 @@
+/**
+ * What a synchronous data-log node does to be counted on: when it has been in step with every bucket for a while, it proposes that masters wait for it. It is
+ * not counted on any more by the same kind of entry (a master proposes it when the log node is late), or when it is down or leaving.
+ */
+import {BUCKET_COUNT, LOG_STEADY_MS, PROPOSAL_RETRY_MS} from '../../constants.ts'
+import {NO_NODE} from './map-layout.ts'
+import type {ClusterMap, MemberInfo} from './cluster-map.ts'
+import type {MapEntry} from './map-entry.ts'
+import type {Recorder} from '../replication/recorder.ts'
+
+export interface LogDutyContext {
+  readonly self: MemberInfo
+  readonly recorder: Recorder
+  map(): ClusterMap
+  propose(entry: MapEntry): void
+}
+
+export class LogDuty {
+  readonly #c: LogDutyContext
+  /** Since when it is in step; monotonic ms. */
+  #steadyAt = Number.POSITIVE_INFINITY
+  #proposedAt = Number.NEGATIVE_INFINITY
+
+  constructor(context: LogDutyContext) {
+    this.#c = context
+  }
+
+  tick(now: number): void {
+    const {id: node, incarnation} = this.#c.self
+    const member = this.#c.map().member(node)
+    const isIdle = member?.incarnation !== incarnation || member.log !== 'sync' || member.isDown || member.isLeaving
+    if (isIdle || member.isLogOn || !this.#isInStep()) {
+      this.#steadyAt = Number.POSITIVE_INFINITY
+      return
+    }
+    if (this.#steadyAt === Number.POSITIVE_INFINITY) this.#steadyAt = now
+    if (now - this.#steadyAt < LOG_STEADY_MS || now - this.#proposedAt < PROPOSAL_RETRY_MS) return
+    this.#proposedAt = now
+    this.#c.propose({type: 'log-sync', node, incarnation, isOn: true})
+  }
+
+  /** Every bucket that has a master is whole here. */
+  #isInStep(): boolean {
+    const {master} = this.#c.map()
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      if (master[bucket] !== NO_NODE && !this.#c.recorder.isWhole(bucket)) return false
+    }
+    return true
+  }
+}
