@@ -173,22 +173,22 @@ export class LogFeeds {
   }
 
   #begin(slot: number, incarnation: string): Feed {
-    const {effects, sets, linkOf, appliedIndex, now, requestWork, updatePeers} = this.#c
-    const copier = new Copier(effects, sets, {
-      linkOf: (slot) => linkOf(slot),
-      epochOf: (bucket) => this.#c.reign[bucket]!,
-      appliedIndex: () => appliedIndex(),
-      updatePeers: (bucket) => updatePeers(bucket),
+    const context = this.#c
+    const copier = new Copier(context.effects, context.sets, {
+      linkOf: (slot) => context.linkOf(slot),
+      epochOf: (bucket) => context.reign[bucket]!,
+      appliedIndex: () => context.appliedIndex(),
+      updatePeers: (bucket) => context.updatePeers(bucket),
       assignmentOf: () => 0,
       count: () => undefined,
       inStep: (bucket) => this.#follow(feed, bucket),
-      requestWork: () => requestWork(),
-      now: () => now(),
+      requestWork: () => context.requestWork(),
+      now: () => context.now(),
     })
     const state = new Uint8Array(BUCKET_COUNT)
     const feed: Feed = {slot, incarnation, state, copier, queue: new Set(), asks: [], isOn: false}
     this.#feeds.set(slot, feed)
-    const link = linkOf(slot)
+    const link = context.linkOf(slot)
     if (link) link.resendMs = LOG_RESEND_MS
     for (const bucket of this.#ours()) this.#askNow(feed, bucket)
     return feed

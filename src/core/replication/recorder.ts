@@ -10,7 +10,7 @@
  */
 import {assert} from '../../base/assert.ts'
 import {BUCKET_COUNT} from '../../constants.ts'
-import {RecordCursor, RecordWriter} from '../../record/codec.ts'
+import {RecordWriter} from '../../record/codec.ts'
 import {
   IMAGE_FIRST,
   IMAGE_GAP,
@@ -24,6 +24,7 @@ import {
 import {LOG_BEGUN, LOG_NONE, LOG_WHOLE, LogPositions} from '../../record/log-position.ts'
 import {REFUSED_GAP, REFUSED_STALE} from '../peer/message.ts'
 import {Replica} from './replica.ts'
+import type {RecordCursor} from '../../record/codec.ts'
 import type {LogLine} from '../../record/log-entry.ts'
 import type {BucketEpoch, Position, SyncBegin, Verdict} from '../peer/message.ts'
 import type {Effects} from '../effects.ts'

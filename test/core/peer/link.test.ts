@@ -13,7 +13,8 @@ interface End {
   readonly sent: Buffer[]
 }
 
-function makeEnd(own: string, peer: string): End {
+/** `mark`: what must be durable before what comes now is acknowledged. */
+function makeEnd(own: string, peer: string, mark: () => number = () => 0): End {
   const heard: string[] = []
   const sent: Buffer[] = []
   const link = new Link('peer', peer, own, {
@@ -21,7 +22,7 @@ function makeEnd(own: string, peer: string): End {
     canExecute: () => true,
     message: (_, body) => heard.push(body.toString()),
     loose: () => undefined,
-    mark: () => 0,
+    mark,
     broken: () => undefined,
   })
   link.connected(0)
@@ -91,4 +92,29 @@ test('what is said in several packets is acknowledging only when the last of the
   a.link.receive(b.sent[1]!, 4)
   expect(a.heard.at(-1)).toBe('refused')
   expect(a.link.isAcked(1)).toBe(true)
+})
+
+test('what is not durable is not acknowledged, and then all of it at once', () => {
+  let written = 0
+  const [a, b] = [makeEnd(A, B), makeEnd(B, A, () => ++written)]
+  const send = (text: string): number => {
+    a.link.append(1, Buffer.from(text), 1, 10)
+    a.link.flush(0)
+    return a.link.position
+  }
+  const positions = ['one', 'two', 'three'].map(send)
+  const settle = (mark: number): boolean[] => {
+    b.link.release(mark)
+    b.link.flush(2)
+    deliver(b, a, 3)
+    return positions.map((position) => a.link.isAcked(position))
+  }
+  deliver(a, b, 1)
+  expect(b.heard).toEqual(['one', 'two', 'three'])
+  expect(settle(0)).toEqual([false, false, false])
+  expect(a.link.unackedRecords).toBe(30)
+  expect(settle(2)).toEqual([true, true, false])
+  expect(a.link.unackedRecords).toBe(10)
+  expect(settle(3)).toEqual([true, true, true])
+  expect([a.link.unackedRecords, a.link.unackedBytes]).toEqual([0, 0])
 })
