@@ -4,12 +4,11 @@ import {readPassword} from '../../src/cli/connect.ts'
 import {amountOf, connectFlags} from '../../src/cli/flags.ts'
 import {LOG_LEVELS, makeLogger} from '../../src/cli/log.ts'
 import {nodeBanner} from '../../src/cli/node-banner.ts'
+import {joinAddresses, plantsOf} from '../../src/cli/node-flags.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {runNode, type NodeUi} from '../../src/cli/run-node.ts'
-import {parseAddress, type Address} from '../../src/base/address.ts'
 import {DEFAULT_PORT, REPLICAS_MAX} from '../../src/constants.ts'
-import {KvError} from '../../src/errors.ts'
 import type {NodeOptions} from '../../src/node/options.ts'
 
 const POLICIES = ['noeviction', 'allkeys-lru', 'volatile-lru', 'volatile-ttl'] as const
@@ -140,29 +139,6 @@ interface StartFlags {
   readonly 'idle-timeout': string
 }
 
-/** Faults on purpose, for tests of the testers; loudly refused without the second variable. */
-function plantsOf(env: NodeJS.ProcessEnv): ReadonlySet<string> {
-  const names = (env['KV_PLANT'] ?? '').split(',').filter(Boolean)
-  if (names.length === 0) return new Set()
-  if (env['KV_ALLOW_PLANTS'] !== '1') {
-    throw new KvError(
-      'E_USAGE',
-      'KV_PLANT makes a node lose data on purpose.',
-      'Unset it, or set KV_ALLOW_PLANTS=1 too.',
-    )
-  }
-  process.stderr.write(`*** KV_PLANT=${names.join(',')}: this node is wrong on purpose. ***\n`)
-  return new Set(names)
-}
-
-function addresses(text: string): Address[] {
-  return text.split(',').map((part) => {
-    const address = parseAddress(part.trim(), DEFAULT_PORT)
-    if (!address) throw new KvError('E_USAGE', `${part} is no address`, 'Write host:port, for instance 127.0.0.1:7379.')
-    return address
-  })
-}
-
 function nodeOptions(flags: StartFlags): NodeOptions {
   const password = readPassword(flags['password-file'])
   const secret = flags['secret-file'] === undefined ? undefined : readPassword(flags['secret-file'])
@@ -174,7 +150,7 @@ function nodeOptions(flags: StartFlags): NodeOptions {
     ...(flags['save-file'] !== undefined && {saveFile: flags['save-file']}),
     ...(password !== undefined && {password}),
     ...(secret !== undefined && {secret}),
-    ...(flags.join !== undefined && {join: addresses(flags.join)}),
+    ...(flags.join !== undefined && {join: joinAddresses(flags.join)}),
     ...(flags['peer-port'] !== undefined && {peerPort: flags['peer-port']}),
     replicas: flags.replicas,
     minReplicas: flags['min-replicas'],

@@ -118,6 +118,13 @@ function memberProblems(state: ClusterState, {nodeFlag}: Asked): Problem[] {
         text: `${memberName(member)} is down. Start it again, or forget it.`,
         command: `kv node remove ${shortId(member.id)}${nodeFlag}`,
       })
+    } else if (member.log === 'sync' && !member.isLogOn) {
+      problems.push({
+        kind: 'log-not-in-step',
+        severity: 'risk',
+        text: `The data log of ${memberName(member)} is not in step: writes are acknowledged without it.`,
+        command: `kv node info ${addressOf(member)}${nodeFlag}`,
+      })
     } else if (!member.isDown && !member.isConnected) {
       problems.push({
         kind: 'no-link',

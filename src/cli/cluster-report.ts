@@ -79,8 +79,9 @@ export function memberCells(state: ClusterState, member: MemberState, style: Cha
 }
 
 /** Its part in the agreement, and whether it keeps data. */
-export function roleText(state: ClusterState, {role, isVoterOnly}: MemberState): string {
+export function roleText(state: ClusterState, {role, isVoterOnly, log, isLogOn}: MemberState): string {
   if (isAlone(state)) return 'alone'
+  if (log !== undefined) return `${role}, log ${log}${log === 'sync' && !isLogOn ? ' (not in step)' : ''}`
   return isVoterOnly ? `${role}, no data` : role
 }
 

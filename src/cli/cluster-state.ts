@@ -22,6 +22,9 @@ export interface MemberState {
   readonly peerPort: number
   readonly slot: number
   readonly isVoterOnly: boolean
+  /** A data-log node: is it to be waited for, and is it? */
+  readonly log?: 'async' | 'sync'
+  readonly isLogOn?: boolean
   readonly isDown: boolean
   readonly isLeaving: boolean
   readonly role: 'leader' | 'voter' | 'learner'
@@ -52,6 +55,14 @@ export interface RebalancePlan {
   readonly members: readonly {readonly id: string; readonly masters: number; readonly copies: number}[]
 }
 
+export interface LogLagState {
+  readonly id: string
+  readonly records: number
+  readonly bytes: number
+  readonly seconds: number
+  readonly buckets: number
+}
+
 export interface ClusterState {
   readonly version: number
   /** Empty: the node belongs to no cluster. */
@@ -75,6 +86,8 @@ export interface ClusterState {
   readonly underReplicated: string
   readonly moves: readonly Move[]
   readonly ranges: readonly RangeState[]
+  /** How far data-log nodes are behind the node that was asked. */
+  readonly logLags?: readonly LogLagState[]
   readonly plan?: RebalancePlan
 }
 

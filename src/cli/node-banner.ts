@@ -46,3 +46,20 @@ function memoryText(options: NodeOptions): string {
   if (options.maxMemoryBytes === 0) return 'no limit'
   return `at most ${formatBytes(options.maxMemoryBytes)}, ${options.maxMemoryPolicy}`
 }
+
+/** The same of a data-log node. */
+export function logBanner(node: RunningNode, dir: string, ack: string, style: ChalkInstance): string {
+  const self = selfCommand()
+  return [
+    '',
+    `  ${style.bold(`kv ${KV_VERSION}`)} logs all changes of its cluster to ${style.green.bold(dir)}`,
+    '',
+    `  ${style.dim('node id')}   ${node.nodeId}`,
+    `  ${style.dim('address')}   ${formatAddress(node.address)}`,
+    `  ${style.dim('ack')}       ${ack}`,
+    '',
+    `  ${style.dim('watch')}     ${self} log tail ${dir} -f`,
+    `  ${style.dim('stop')}      Ctrl-C`,
+    '',
+  ].join('\n')
+}

@@ -31,12 +31,29 @@ export interface NodeOptions {
   readonly minReplicas?: number
   /** Votes, but holds no buckets. */
   readonly isVoterOnly?: boolean
+  /** Keeps a data log of the whole cluster; such a node holds no buckets, and keeps its id in the log's folder. */
+  readonly dataLog?: DataLogOptions
   /** What nodes of a cluster must share to talk to each other. */
   readonly secret?: string
   /** Buckets whose only copy went with the last process of this node begin empty. */
   readonly acceptsLoss?: boolean
   /** Faults on purpose (KV_PLANT). */
   readonly plants?: ReadonlySet<string>
+}
+
+export interface DataLogOptions {
+  /** Made if missing. */
+  readonly dir: string
+  /** Whether masters wait for its disk. */
+  readonly ack: 'async' | 'sync'
+  /** A new file after so many bytes. */
+  readonly segmentBytes: number
+  /** A new file each day (UTC), too. */
+  readonly isDaily: boolean
+  readonly isCompressed: boolean
+  /** What is older is deleted, if the present can be built without it. */
+  readonly keepBytes?: number
+  readonly keepMs?: number
 }
 
 export interface NodeAddress {

@@ -257,6 +257,8 @@ export class Simulation {
     const {map} = leaders[0]!.cluster
     const outsider = nodes.find(({cluster}) => !cluster.isAdmitted)
     if (outsider) return `${outsider.id.slice(0, 4)} is not admitted`
+    const isDown = nodes.find(({id}) => map.member(id)?.isDown)
+    if (isDown) return `${isDown.id.slice(0, 4)} runs, and is down in the map`
     const behind = nodes.find(({cluster}) => cluster.map.revision !== map.revision)
     if (behind) return `${behind.id.slice(0, 4)} has an old map`
     const holders = nodes.filter(({cluster}) => !cluster.self.isVoterOnly)

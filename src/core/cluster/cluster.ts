@@ -26,7 +26,7 @@ import {formatBuckets} from './bucket-ranges.ts'
 import {ClusterMap, NO_NODE} from './cluster-map.ts'
 import {Leader} from './leader.ts'
 import {Links} from './links.ts'
-import {LogDuty} from './log-duty.ts'
+import {LogDuty, memberLags} from './log-duty.ts'
 import {Membership} from './membership.ts'
 import {MoveNotices} from './move-notices.ts'
 import {parseEntry} from './map-entry.ts'
@@ -34,6 +34,8 @@ import {fillLost, plantBugs, splitTransactions} from './plants.ts'
 import type {ClusterHost, ClusterOptions} from './cluster-host.ts'
 import type {Engine} from '../engine.ts'
 import type {MapEntry} from './map-entry.ts'
+import type {LinkState} from './links.ts'
+import type {MemberLag} from './log-duty.ts'
 import type {MemberInfo} from './cluster-map.ts'
 import type {RaftEntry, RaftSnapshot} from '../consensus/types.ts'
 import type {Gate} from '../replication/gate.ts'
@@ -64,7 +66,7 @@ export class Cluster {
   readonly #notices: MoveNotices
   readonly #logDuty: LogDuty | null
   /** Entries of the data log up to this one are durable. */
-  #loggedMark = 0
+  loggedMark = 0
   /** What `found` proposes, until it is proposed. */
   #genesis: MapEntry | null = null
   isGone = false
@@ -236,7 +238,7 @@ export class Cluster {
   /** Entries of the data log up to this one are durable: their senders are told with the next flush. */
   logged(mark: number, now: number): void {
     this.#advance(now)
-    this.#loggedMark = mark
+    this.loggedMark = mark
     for (const link of this.#links.all) link.release(mark)
   }
 
@@ -282,10 +284,12 @@ export class Cluster {
     return this.master.logs.work(budget) || isCopying
   }
 
-  linkState(slot: number): {isConnected: boolean; unackedBytes: number} {
-    const link = this.#links.ofSlot(slot)
-    return {isConnected: link?.isConnected ?? false, unackedBytes: link?.unackedBytes ?? 0}
+  /** How far each data-log node is behind this node. */
+  logLags(): readonly MemberLag[] {
+    return memberLags(this.map, this.master.logs.lags(this.#now))
   }
+
+  readonly linkState = (slot: number): LinkState => this.#links.state(slot)
 
   #begone(): void {
     if (this.isGone) return
@@ -297,11 +301,8 @@ export class Cluster {
 
   #roleChanged(role: string, term: number, leader: string | null): void {
     this.#host.event('leader', {role, term, leader})
-    if (role !== 'leader') {
-      this.leader = null
-      return
-    }
-    if (this.leader) return
+    if (role !== 'leader') this.leader = null
+    if (role !== 'leader' || this.leader) return
     const context = {
       raft: this.raft,
       selfId: this.self.id,
@@ -378,7 +379,7 @@ export class Cluster {
         if (slot !== undefined) this.master.linkBroken(slot)
       },
     })
-    link.release(this.#loggedMark)
+    link.release(this.loggedMark)
     return link
   }
 
@@ -386,13 +387,10 @@ export class Cluster {
     if (type === MESSAGE_RAFT) {
       const message = decodeMessage(body)
       if (message) this.raft.step(link.peerId, message, this.#now)
-    } else if (type === MESSAGE_PROPOSE) this.#proposed(body)
-    else this.#membership.receive(link, type, body)
-  }
-
-  #proposed(body: Buffer): void {
-    const entry = parseEntry(body.toString())
-    if (entry && this.raft.role === 'leader') this.propose(entry)
+    } else if (type === MESSAGE_PROPOSE) {
+      const entry = parseEntry(body.toString())
+      if (entry && this.raft.role === 'leader') this.propose(entry)
+    } else this.#membership.receive(link, type, body)
   }
 
   /** The clock goes on, never back. */

@@ -5,6 +5,11 @@
 import type {ClusterMap} from './cluster-map.ts'
 import type {Link} from '../peer/link.ts'
 
+export interface LinkState {
+  readonly isConnected: boolean
+  readonly unackedBytes: number
+}
+
 export class Links {
   readonly #make: (id: string, incarnation: string) => Link
   /** By node id, then incarnation. */
@@ -30,6 +35,11 @@ export class Links {
   connectedTo(id: string): Link | null {
     for (const link of this.#byId.get(id)?.values() ?? []) if (link.isConnected) return link
     return null
+  }
+
+  state(slot: number): LinkState {
+    const link = this.ofSlot(slot)
+    return {isConnected: link?.isConnected ?? false, unackedBytes: link?.unackedBytes ?? 0}
   }
 
   of(id: string, incarnation: string): Link {

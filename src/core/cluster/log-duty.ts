@@ -4,8 +4,9 @@
  */
 import {BUCKET_COUNT, LOG_STEADY_MS, PROPOSAL_RETRY_MS} from '../../constants.ts'
 import {NO_NODE} from './map-layout.ts'
-import type {ClusterMap, MemberInfo} from './cluster-map.ts'
+import type {ClusterMap, LogMode, MemberInfo} from './cluster-map.ts'
 import type {MapEntry} from './map-entry.ts'
+import type {LogLag} from '../replication/log-feeds.ts'
 import type {Recorder} from '../replication/recorder.ts'
 
 export interface LogDutyContext {
@@ -47,4 +48,25 @@ export class LogDuty {
     }
     return true
   }
+}
+
+/** How far a data-log node is behind a master, for people. */
+export interface MemberLag {
+  readonly id: string
+  readonly mode: LogMode
+  readonly isOn: boolean
+  /** Sent, and not known to be on its disk. */
+  readonly records: number
+  readonly bytes: number
+  readonly seconds: number
+  /** Buckets of the master that it does not follow yet. */
+  readonly buckets: number
+}
+
+export function memberLags({members}: ClusterMap, lags: readonly LogLag[]): MemberLag[] {
+  return lags.flatMap(({slot, records, bytes, ms, buckets}) => {
+    const {id, log: mode, isLogOn} = members[slot] ?? {}
+    if (id === undefined || mode === undefined) return []
+    return [{id, mode, isOn: isLogOn ?? false, records, bytes, seconds: ms / 1000, buckets}]
+  })
 }

@@ -41,8 +41,11 @@ function head(engine: Engine): object {
   }
 }
 
-function memberJson({id, host, port, peerHost, peerPort, isVoterOnly, isDown, isLeaving}: Member): object {
-  return {id, host, port, peerHost, peerPort, isVoterOnly, isDown, isLeaving}
+function memberJson(member: Member): object {
+  const {id, host, port, peerHost, peerPort, isVoterOnly, isDown, isLeaving, log, isLogOn} = member
+  // A data-log node, and whether masters wait for it.
+  const logging = log === undefined ? {} : {log, isLogOn: isLogOn ?? false}
+  return {id, host, port, peerHost, peerPort, isVoterOnly, isDown, isLeaving, ...logging}
 }
 
 export function state(c: Context): void {
@@ -66,6 +69,7 @@ function stateJson(engine: Engine): object {
     members: describeBalance(map).map((balance) => membersLine(engine, map.members[balance.slot]!, balance)),
     ...ailments(view),
     moves: movesUnderWay(map),
+    logLags: cluster?.logLags() ?? [],
     waiting: {
       copies: cluster?.master.copier.count ?? 0,
       masters: cluster?.master.waitingCount ?? 0,

@@ -1,6 +1,7 @@
 /** INFO: the node's figures as text, section by section. redis_exporter and every dashboard parse these names. */
 import {KV_VERSION, REDIS_COMPAT_VERSION} from '../../constants.ts'
 import {replicationFields} from './cluster-role.ts'
+import {datalogFields} from './datalog-fields.ts'
 import type {Context} from './context.ts'
 import type {Command} from './command.ts'
 
@@ -166,6 +167,7 @@ const SECTIONS: readonly (readonly [name: string, title: string, section: Sectio
   ['persistence', 'Persistence', persistence, true],
   ['stats', 'Stats', stats, true],
   ['replication', 'Replication', replication, true],
+  ['datalog', 'Datalog', datalogFields, true],
   ['cpu', 'CPU', cpu, true],
   ['commandstats', 'Commandstats', commandstats, false],
   ['cluster', 'Cluster', () => [['cluster_enabled', 1]], true],

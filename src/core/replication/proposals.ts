@@ -53,6 +53,12 @@ export class Proposals {
     return wanted !== undefined && (wanted.open.has(bucket) || wanted.waiting.has(bucket))
   }
 
+  /** True if such a change is wanted of any bucket. */
+  has(kind: Wish): boolean {
+    for (const wanted of this.#wanted.values()) if (wanted.kind === kind) return true
+    return false
+  }
+
   /** The bucket's line changed: forgets what came true or became pointless. */
   settle(bucket: number, isOpen: (kind: Wish, slot: number) => boolean): void {
     for (const [key, {kind, slot, open, waiting}] of this.#wanted) {

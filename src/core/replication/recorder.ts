@@ -65,6 +65,13 @@ export class Recorder extends Replica {
     return this.positions.state[bucket] === LOG_WHOLE && this.#isAdrift[bucket] === 0
   }
 
+  /** Buckets of which the log has everything. */
+  countWhole(): number {
+    let count = 0
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) if (this.isWhole(bucket)) count++
+    return count
+  }
+
   override records(slot: number, body: Buffer): Verdict[] {
     return this.#take(LOG_RECORDS, body, (cursor) => {
       const {bucket, epoch, seq} = cursor
