@@ -24,6 +24,7 @@ import type {MemberInfo} from '../core/cluster/cluster-map.ts'
 import type {RaftState, RaftWrite} from '../core/consensus/types.ts'
 import type {Engine} from '../core/engine.ts'
 import type {Session} from '../core/session.ts'
+import type {DataLog} from './data-log.ts'
 import type {NodeLog} from './log.ts'
 import type {RaftStorage} from './raft-store.ts'
 import type {ClientServer} from './server.ts'
@@ -51,6 +52,10 @@ export interface ClusterDriverOptions {
   /** Buckets that are lost because this node's memory went with its last process begin empty. */
   readonly acceptsLoss: boolean
   readonly plants: ReadonlySet<string>
+  /** The node keeps a data log; it holds no buckets then. */
+  readonly dataLog: DataLog | null
+  /** The data log failed: the node must stop. */
+  failed(error: Error): void
   /** Opens what is kept of the cluster's past; again, when it was wiped. */
   openStore(): Promise<Stored>
 }
@@ -130,9 +135,15 @@ export class ClusterDriver implements ClusterHost {
 
   /** Resolves when the node serves, or is at least a part of its cluster. `self`: where clients and peers find it. Errors: E_JOIN. */
   async begin(server: ClientServer, address: Address, peerPort: number, hasLoaded: boolean): Promise<void> {
-    const {nodeId: id, isVoterOnly, join} = this.#options
+    const {nodeId: id, isVoterOnly, join, dataLog} = this.#options
     this.#server = server
-    this.#self = {id, incarnation: this.#incarnation, ...address, peerHost: address.host, peerPort, isVoterOnly}
+    const place = {...address, peerHost: address.host, peerPort}
+    this.#self = {id, incarnation: this.#incarnation, ...place, isVoterOnly, ...(dataLog && {log: dataLog.mode})}
+    await dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
+      clusterId: () => this.cluster.map.clusterId,
+      durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
+      failed: (error) => this.#options.failed(error),
+    })
     const {isFounder} = this
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     if (isFounder) await this.#found()
@@ -178,8 +189,10 @@ export class ClusterDriver implements ClusterHost {
 
   #makeCluster(state: RaftState | null): Cluster {
     const seed = randomBytes(4).readUInt32LE()
-    const options = {self: this.#self!, seed, now: performance.now(), state, plants: this.#options.plants}
-    const cluster = new Cluster(this.#engine, options, this)
+    const {plants, dataLog} = this.#options
+    const options = {self: this.#self!, seed, now: performance.now(), state, plants}
+    const log = dataLog && {sink: dataLog, positions: dataLog.positions}
+    const cluster = new Cluster(this.#engine, log ? {...options, log} : options, this)
     this.#cluster = cluster
     this.#engine.cluster = cluster
     return cluster
@@ -226,6 +239,7 @@ export class ClusterDriver implements ClusterHost {
   async end(isOver: boolean): Promise<void> {
     if (this.#timer) clearInterval(this.#timer)
     await this.#net.close()
+    await this.#options.dataLog?.close()
     if (isOver) await this.#stored.storage.wipe()
     else await this.#stored.storage.close()
   }

@@ -7,11 +7,13 @@
  * The savefile is marked only when the port is ours: a start that fails must leave it for the next.
  */
 import {randomBytes} from 'node:crypto'
+import {join} from 'node:path'
 import {Engine} from '../core/engine.ts'
 import {Collector} from './collector.ts'
 import {DataDir, newNodeId} from './data-dir.ts'
 import {EngineHost} from './engine-host.ts'
 import {ClusterDriver} from './cluster-driver.ts'
+import {DataLog} from './data-log.ts'
 import {KvError} from '../errors.ts'
 import {PEER_PORT_OFFSET} from '../constants.ts'
 import {SILENT_LOG} from './log.ts'
@@ -25,9 +27,15 @@ import {Ticker} from './ticker.ts'
 import type {NodeLog} from './log.ts'
 import type {NodeOptions, RunningNode} from './options.ts'
 
+/** In the folder of a data log: the data dir of the node that writes it. */
+const LOG_NODE_DIR = 'node'
+
 /** Starts a node; resolves when it serves. Errors: KvError of the data dir, the savefile, the port. */
 export async function startNode(options: NodeOptions, log: NodeLog = SILENT_LOG): Promise<RunningNode> {
-  const dataDir = options.dataDir === undefined ? null : await DataDir.open(options.dataDir)
+  const {dataLog} = options
+  // A data-log node keeps its id beside the log.
+  const path = dataLog ? join(dataLog.dir, LOG_NODE_DIR) : options.dataDir
+  const dataDir = path === undefined ? null : await DataDir.open(path)
   try {
     return await startWith(options, log, dataDir)
   } catch (error) {
@@ -45,7 +53,10 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   engine.password = options.password ?? ''
   engine.minReplicas = options.minReplicas ?? 0
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
-  const driver = new ClusterDriver(engine, driverOptions(options, nodeId, dataDir), await openStore(dataDir), log)
+  const dataLog = options.dataLog ? new DataLog(options.dataLog, nodeId, log) : null
+  const failed = (error: Error): void => void shutdown.fail(error.message)
+  const driverOptions = {...driverOptionsOf(options, nodeId, dataDir), dataLog, failed}
+  const driver = new ClusterDriver(engine, driverOptions, await openStore(dataDir), log)
   // The data of a cluster that is joined is there already.
   const loaded = (options.join?.length ?? 0) > 0 ? null : ((await saver?.load()) ?? null)
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
@@ -157,7 +168,11 @@ async function openStore(dataDir: DataDir | null): Promise<Stored> {
   return {storage: store, state, facts}
 }
 
-function driverOptions(options: NodeOptions, nodeId: string, dataDir: DataDir | null): ClusterDriverOptions {
+function driverOptionsOf(
+  options: NodeOptions,
+  nodeId: string,
+  dataDir: DataDir | null,
+): Omit<ClusterDriverOptions, 'dataLog' | 'failed'> {
   return {
     nodeId,
     host: options.host,

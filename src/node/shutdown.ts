@@ -64,6 +64,8 @@ export class Shutdown {
   #running: Promise<NodeExit> | null = null
   #isHasty = false
   #isOver = false
+  /** Why the node could not go on. */
+  #failure: string | null = null
 
   constructor(parts: ShutdownParts) {
     this.#parts = parts
@@ -89,6 +91,12 @@ export class Shutdown {
       this.#running = null
       throw error
     }
+  }
+
+  /** The node cannot go on: it stops at once, with exit code 1. */
+  async fail(reason: string): Promise<void> {
+    this.#failure ??= reason
+    if (!this.#running) await this.join(reason, {mode: 'default', isNow: true, isForced: true}).catch(() => undefined)
   }
 
   #makeHaste(cause: string): void {
@@ -119,7 +127,8 @@ export class Shutdown {
     await this.#until(() => parts.clientCount() === 0, CLOSE_MS)
     await parts.finish(!options.isNow && !this.#isHasty)
     const lost = isSaved || keys === 0 ? '' : `; ${keys} keys were not saved and are gone`
-    const exit = {exitCode: wantsSave && !isSaved && keys > 0 ? 1 : 0, reason: `${cause}${lost}`}
+    const hasFailed = this.#failure !== null || (wantsSave && !isSaved && keys > 0)
+    const exit = {exitCode: hasFailed ? 1 : 0, reason: `${cause}${lost}`}
     this.#isOver = true
     parts.log.info({cause, keys, saved: isSaved}, 'stopped')
     this.#settle(exit)

@@ -118,6 +118,9 @@ export class LogFeeds {
   /** Answers to our questions. */
   agreed(slot: number, verdicts: readonly Verdict[]): void {
     const feed = this.#feeds.get(slot)
+    const link = this.#c.linkOf(slot)
+    // It executes what we send; from now on only its disk is waited for.
+    if (link) link.resendMs = LOG_RESEND_MS
     for (const {bucket, epoch, code} of feed ? verdicts : []) {
       if (feed!.state[bucket] !== ASKED || this.#c.reign[bucket] !== epoch) continue
       if (code === 1) this.#follow(feed!, bucket)
@@ -188,8 +191,6 @@ export class LogFeeds {
     const state = new Uint8Array(BUCKET_COUNT)
     const feed: Feed = {slot, incarnation, state, copier, queue: new Set(), asks: [], isOn: false}
     this.#feeds.set(slot, feed)
-    const link = context.linkOf(slot)
-    if (link) link.resendMs = LOG_RESEND_MS
     for (const bucket of this.#ours()) this.#askNow(feed, bucket)
     return feed
   }

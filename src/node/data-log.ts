@@ -1,0 +1,108 @@
+/**
+ * The data log of a node: what the core's recorder hears goes to the files of a folder (src/datalog), and what is durable there is told to the core.
+ *
+ *   core -> append -> [queue until the cluster's id is known] -> LogWriter -> durable(number) -> core -> acknowledgements to masters
+ *
+ * A node that joins for the first time does not know yet of which cluster it keeps the log; nothing is heard before it is admitted, so the folder is opened with
+ * the first entry. One that comes back opens it at once: where the log is with each bucket is what it tells the masters.
+ */
+import {LOG_NOTE} from '../record/log-entry.ts'
+import {LogPositions} from '../record/log-position.ts'
+import {KV_VERSION} from '../constants.ts'
+import {KvError} from '../errors.ts'
+import {openLogWriter} from '../datalog/log-writer.ts'
+import type {DataLogOptions} from './options.ts'
+import type {LogSink} from '../core/replication/recorder.ts'
+import type {LogWriter} from '../datalog/types.ts'
+import type {NodeLog} from './log.ts'
+
+export interface DataLogHost {
+  /** 40 hex digits; empty while it is not known. */
+  clusterId(): string
+  /** Entries up to this one are on the disk. */
+  durable(mark: number): void
+  /** Nothing more will be: the node must stop. Told once. */
+  failed(error: Error): void
+}
+
+export class DataLog implements LogSink {
+  readonly #options: DataLogOptions
+  readonly #nodeId: string
+  readonly #log: NodeLog
+  #host: DataLogHost | null = null
+  #writer: LogWriter | null = null
+  #opening: Promise<void> | null = null
+  readonly #waiting: {readonly kind: number; readonly body: Buffer; readonly time: number}[] = []
+  #count = 0
+  /** Entries that the writer was given which the core does not know of. */
+  #own = 0
+
+  constructor(options: DataLogOptions, nodeId: string, log: NodeLog) {
+    this.#options = options
+    this.#nodeId = nodeId
+    this.#log = log
+  }
+
+  get mode(): 'async' | 'sync' {
+    return this.#options.ack
+  }
+
+  get dir(): string {
+    return this.#options.dir
+  }
+
+  /** Where the log is with each bucket. */
+  get positions(): LogPositions {
+    return this.#writer?.positions ?? new LogPositions()
+  }
+
+  /**
+   * `facts`: what the node remembers of its cluster; null: it has none, and joins none. Errors: E_JOIN, E_LOG and its kin.
+   */
+  async begin(facts: Readonly<Record<string, unknown>> | null, host: DataLogHost): Promise<void> {
+    if (facts === null)
+      throw new KvError('E_JOIN', 'a data log is of a cluster', 'name one of its nodes with --join host:port')
+    this.#host = host
+    const {clusterId} = facts
+    if (typeof clusterId === 'string' && clusterId !== '') await this.#open(clusterId)
+  }
+
+  async #open(clusterId: string): Promise<void> {
+    const {dir, segmentBytes, isDaily} = this.#options
+    const writer = await openLogWriter(dir, {
+      identity: {clusterId, nodeId: this.#nodeId},
+      segmentBytes,
+      isDaily,
+      onDurable: (number) => this.#host?.durable(Math.max(0, number - this.#own)),
+      onFailed: (error) => this.#failed(error),
+      onCut: (cut) => this.#log.warn(cut, 'the end of the data log was torn, and is cut off'),
+    })
+    const note = {began: new Date().toISOString(), version: KV_VERSION, ack: this.#options.ack, pid: process.pid}
+    writer.append(LOG_NOTE, Buffer.from(JSON.stringify(note)), Date.now())
+    this.#own++
+    for (const {kind, body, time} of this.#waiting.splice(0)) writer.append(kind, body, time)
+    this.#writer = writer
+    this.#log.info({dir, clusterId}, 'data log open')
+  }
+
+  append(kind: number, body: Buffer): number {
+    const time = Date.now()
+    if (this.#writer) this.#writer.append(kind, body, time)
+    else {
+      this.#waiting.push({kind, body, time})
+      this.#opening ??= this.#open(this.#host!.clusterId()).catch((error: KvError) => this.#failed(error))
+    }
+    return ++this.#count
+  }
+
+  /** What was appended becomes durable first. */
+  async close(): Promise<void> {
+    await this.#opening
+    await this.#writer?.close()
+  }
+
+  #failed(error: KvError): void {
+    this.#log.error({dir: this.#options.dir, error: error.message}, 'the data log cannot be written: this node stops')
+    this.#host?.failed(error)
+  }
+}
