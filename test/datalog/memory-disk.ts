@@ -73,7 +73,7 @@ export class MemoryDisk {
         this.isDead = true
         partial()
       }
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     work()
     return Promise.resolve()
