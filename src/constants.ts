@@ -163,6 +163,12 @@ export const CLUSTER_CHANGE_BYTES_MAX = 256 * 1024
 export const BUCKET_MOVE_TIMEOUT_MS = 60_000
 /** Rounds of the planner that are played to show what a rebalance would do. */
 export const PLAN_ROUNDS_MAX = 50
+/** Files over which the records of a log are spread to rebuild its content; each has its share of the buckets. */
+export const REBUILD_PARTITIONS = 64
+/** Bytes gathered before one write to such a file; there is one such buffer for each. */
+export const REBUILD_WRITE_BYTES = 128 * 1024
+/** Bytes of such a file read at once; a larger record (one huge value) is read whole. */
+export const REBUILD_READ_BYTES = 1024 * 1024
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
@@ -185,3 +191,4 @@ assert(2 * PEER_NAME_BYTES_MAX + 128 < PEER_CONTROL_BYTES_MAX, 'a hello must fit
 assert(PEER_REASON_BYTES_MAX < PEER_CONTROL_BYTES_MAX, 'a refusal must fit a control frame')
 assert(PEER_COPY_BYTES_MAX < PEER_BLOCK_BYTES, 'a packet that is copied must fit a block')
 assert(PEER_BACKOFF_MS_MIN < PEER_BACKOFF_MS_MAX, 'the pause between two calls grows')
+assert(BUCKET_COUNT % REBUILD_PARTITIONS === 0, 'each partition of a rebuilt log has as many buckets')
