@@ -169,6 +169,22 @@ export const REBUILD_PARTITIONS = 64
 export const REBUILD_WRITE_BYTES = 128 * 1024
 /** Bytes of such a file read at once; a larger record (one huge value) is read whole. */
 export const REBUILD_READ_BYTES = 1024 * 1024
+/** A replay waits so long for a target that is away for a moment, or in a failover, before it gives up. */
+export const REPLAY_RETRY_MS = 15_000
+/** Pause before it tries again: it begins here and doubles. */
+export const REPLAY_RETRY_PAUSE_MS = 20
+/** Keys that a replay has on their way at a time. */
+export const REPLAY_KEYS_MAX = 2_000
+/** Bytes of keys and values that it has on their way; a larger one travels alone. */
+export const REPLAY_BYTES_MAX = 32 * 1024 * 1024
+/** Fields of a map in one request of a replay. */
+export const REPLAY_CHUNK_FIELDS_MAX = 500
+/** Bytes of them; a larger field travels alone. */
+export const REPLAY_CHUNK_BYTES_MAX = 1024 * 1024
+/** Keys that a target refuses before a replay gives up. */
+export const REPLAY_REFUSED_MAX = 100
+/** Names that a report of a replay lists: of keys that differ, were refused, or have no equivalent. */
+export const REPLAY_NAMES_MAX = 20
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')

@@ -60,9 +60,14 @@ export const ERROR_KINDS = {
   E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},
   E_NOT_FOUND: {exitCode: EXIT.notFound, when: 'There is no such node in the cluster.'},
   E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
-  E_LOG_DAMAGED: {
-    exitCode: EXIT.violation,
-    when: 'A data log is damaged: bytes are not those that were written, or records are missing.',
+  E_LOG_DAMAGED: {exitCode: EXIT.failed, when: 'The data log is damaged.'},
+  E_TARGET: {
+    exitCode: EXIT.failed,
+    when: 'The target of a replay is not empty, or cannot take the data; nothing was written.',
+  },
+  E_REPLAY_STATE: {
+    exitCode: EXIT.failed,
+    when: 'The file that keeps how far a replay has come cannot be used.',
   },
   E_TEMP_FILE: {exitCode: EXIT.failed, when: 'Temporary files cannot be written or read.'},
 } as const satisfies Record<string, ErrorKind>

@@ -235,6 +235,18 @@ export async function rebuildSavefile(path: string, options: RebuildOptions = {}
   }
 }
 
+/** Errors: E_USAGE if nothing at all is known at that point. `path`: of the log. */
+export function requireContent({summary, outline}: Rebuilt, path: string, until?: number): void {
+  if (summary.known.length > 0) return
+  const first = outline?.firstWholeTime ?? NEVER
+  if (until !== undefined && first !== NEVER && until < first) {
+    const [wanted, begin] = [new Date(until).toISOString(), new Date(first).toISOString()]
+    throw new KvError('E_USAGE', `The log ${path} has no content at ${wanted}: its first image was whole at ${begin}.`)
+  }
+  const whose = outline === null || first === NEVER ? '' : ' of these buckets'
+  throw new KvError('E_USAGE', `The log ${path} has no whole image${whose}: there is no content in it.`)
+}
+
 /** The numbers of partitions that have any of these buckets. */
 export function partitionsWith(buckets: readonly number[]): number[] {
   const wanted = new Set(buckets)
