@@ -330,13 +330,13 @@ class Run {
 
   /** In a target that was empty there is nothing but what was written. */
   async #countTarget(): Promise<void> {
-    const {known} = this.#rebuilt.summary
+    const {known, unknown} = this.#rebuilt.summary
     this.#report.verified.buckets = known.length
     if (this.#options.mode !== 'into-empty') return
     const {isCluster} = this.#target.facts
     const all = [...this.#expected.values()].reduce((sum, count) => sum + count, 0)
     const checked = isCluster
-      ? known.map((bucket) => [bucket, this.#expected.get(bucket) ?? 0] as const)
+      ? [...known, ...unknown].map((bucket) => [bucket, this.#expected.get(bucket) ?? 0] as const)
       : [[0, all] as const]
     await Promise.all(
       checked.map(async ([bucket, expected]) => {

@@ -56,16 +56,23 @@ export class Recorder {
 
   /** What the engine did since the last call reaches the log. */
   drain(): void {
-    for (const followed of this.buckets) {
-      const frames = Buffer.from(followed.writer.frame())
-      if (followed.isFollowed && frames.length > 0) this.log.append(LOG_RECORDS, frames, this.subject.now)
-      if (followed.isFollowed && followed.isWhole) followed.content = this.#content(followed.bucket)
-    }
+    for (const followed of this.buckets) this.#drain(followed)
+  }
+
+  #drain({writer, isFollowed}: Followed): void {
+    const frames = Buffer.from(writer.frame())
+    if (isFollowed && frames.length > 0) this.log.append(LOG_RECORDS, frames, this.subject.now)
+  }
+
+  /** The last moment of which the log has the bucket's content, if it ends with this one. */
+  #keepContent(followed: Followed): void {
+    this.#drain(followed)
+    if (followed.isFollowed && followed.isWhole) followed.content = this.#content(followed.bucket)
   }
 
   begin(index: number): void {
-    this.drain()
     const followed = this.buckets[index]!
+    this.#keepContent(followed)
     const {effects} = this.subject.engine
     const writer = new RecordWriter()
     const code = followed.hasBegun ? IMAGE_GAP : IMAGE_FIRST
@@ -77,8 +84,8 @@ export class Recorder {
 
   /** Some of the image; it may be over then. */
   step(index: number, budget: number): void {
-    this.drain()
     const followed = this.buckets[index]!
+    this.#drain(followed)
     if (followed.image === null) return
     const {walk, writer} = followed.image
     const isOver = walk.step(budget) > 0
@@ -88,7 +95,6 @@ export class Recorder {
     this.log.lines(LOG_IMAGE_END, [this.#position(followed.bucket)], this.subject.now)
     followed.image = null
     followed.isWhole = true
-    this.drain()
   }
 
   finish(index: number): void {
@@ -97,15 +103,15 @@ export class Recorder {
 
   /** The connection is lost: what happens now is not heard of. */
   lose(index: number): void {
-    this.drain()
     const followed = this.buckets[index]!
+    this.#keepContent(followed)
     followed.isFollowed = false
     followed.image = null
   }
 
   /** Another master goes on with the same content. */
   raise(index: number): void {
-    this.drain()
+    this.#drain(this.buckets[index]!)
     const {bucket, isFollowed, isWhole} = this.buckets[index]!
     if (!isFollowed || !isWhole) return
     this.subject.engine.effects.epoch[bucket]!++
@@ -119,7 +125,7 @@ export class Recorder {
 
   /** What the log should give now, by bucket. */
   expected(): Map<number, Buffer | null> {
-    this.drain()
+    for (const followed of this.buckets) this.#keepContent(followed)
     return new Map(this.buckets.map(({bucket, content}) => [bucket, content]))
   }
 
