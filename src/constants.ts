@@ -185,6 +185,22 @@ export const REPLAY_CHUNK_BYTES_MAX = 1024 * 1024
 export const REPLAY_REFUSED_MAX = 100
 /** Names that a report of a replay lists: of keys that differ, were refused, or have no equivalent. */
 export const REPLAY_NAMES_MAX = 20
+/** The body of one entry of the data log. */
+export const LOG_ENTRY_BYTES_MAX = 1024 * 1024 * 1024
+/** A segment of the data log is sealed when it would grow beyond this. */
+export const LOG_SEGMENT_BYTES = 64 * 1024 * 1024
+/** ... unless it is told otherwise, up to this: a compressed segment is read into memory whole. */
+export const LOG_SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
+/** Entries of the data log that are written and synced together: each takes two of the 1024 pieces of one writev(2). */
+export const LOG_GROUP_ENTRIES_MAX = 512
+/** ... and their bytes; an entry that is larger goes alone. */
+export const LOG_GROUP_BYTES_MAX = 16 * 1024 * 1024
+/** Bytes of the data log read at once; a larger block is read whole. */
+export const LOG_READ_BYTES = 1024 * 1024
+/** Who follows a log looks so often whether it has grown. */
+export const LOG_FOLLOW_POLL_MS = 50
+/** What is wrong with a data log is listed up to this; the rest is counted. */
+export const LOG_FINDINGS_MAX = 1_000
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
@@ -208,3 +224,5 @@ assert(PEER_REASON_BYTES_MAX < PEER_CONTROL_BYTES_MAX, 'a refusal must fit a con
 assert(PEER_COPY_BYTES_MAX < PEER_BLOCK_BYTES, 'a packet that is copied must fit a block')
 assert(PEER_BACKOFF_MS_MIN < PEER_BACKOFF_MS_MAX, 'the pause between two calls grows')
 assert(BUCKET_COUNT % REBUILD_PARTITIONS === 0, 'each partition of a rebuilt log has as many buckets')
+assert(RECORD_BYTES_MAX + RECORD_BATCH_BYTES_MAX < LOG_ENTRY_BYTES_MAX, 'the largest record fits an entry of the log')
+assert(2 * LOG_GROUP_ENTRIES_MAX <= 1024, 'a group of entries is written with one call')

@@ -41,6 +41,12 @@ export const ERROR_KINDS = {
     exitCode: EXIT.failed,
     when: 'What Raft keeps in the data dir is damaged, or cannot be read or written.',
   },
+  E_LOG: {exitCode: EXIT.failed, when: 'There is no data log in the folder, or it cannot be read or written.'},
+  E_LOG_IN_USE: {exitCode: EXIT.failed, when: 'A running process writes the data log.'},
+  E_LOG_FOREIGN: {exitCode: EXIT.failed, when: 'The data log, or one of its segments, is of another cluster.'},
+  E_LOG_FORMAT: {exitCode: EXIT.failed, when: 'The data log was written by another version of kv, in a format unknown here.'},
+  E_LOG_MISSING: {exitCode: EXIT.failed, when: 'A segment of the data log is not there.'},
+  E_LOG_DAMAGED: {exitCode: EXIT.failed, when: 'The data log is damaged.'},
   E_CONNECT: {exitCode: EXIT.cannotConnect, when: 'Nothing answers at the address.'},
   E_CLOSED_UNSENT: {
     exitCode: EXIT.cannotConnect,
@@ -60,7 +66,6 @@ export const ERROR_KINDS = {
   E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},
   E_NOT_FOUND: {exitCode: EXIT.notFound, when: 'There is no such node in the cluster.'},
   E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
-  E_LOG_DAMAGED: {exitCode: EXIT.failed, when: 'The data log is damaged.'},
   E_TARGET: {
     exitCode: EXIT.failed,
     when: 'The target of a replay is not empty, or cannot take the data; nothing was written.',

@@ -10,7 +10,7 @@ import {readFile, rm} from 'node:fs/promises'
 import {resolve} from 'node:path'
 import {parseBuckets, formatBuckets} from '../base/bucket-ranges.ts'
 import {KvError} from '../errors.ts'
-import {describeErrno, errnoCode, replaceFile} from '../node/durable-file.ts'
+import {describeErrno, errnoCode, replaceFile} from '../disk/durable-file.ts'
 import type {LogPlace} from './types.ts'
 
 const FORMAT = 1

@@ -37,15 +37,17 @@ export interface LogPlace {
 }
 
 export interface ReadOptions {
-  /** Where to begin; default the beginning of the log. */
+  /** Where to begin: with the first entry at or behind it (so an entry's offset + 1 means: after it). Default the beginning of the log. */
   readonly from?: LogPlace
-  /** Skip segments that have nothing for these buckets or this time, if their footer says so. Entries for others may still come. */
+  /** Skip what has nothing for these buckets or this time, as far as the footers of segments say so. Entries for others may still come. */
   readonly buckets?: ReadonlySet<number>
-  /** Unix ms. */
+  /** Unix ms, of entries as they were written (`LoggedEntry.time`). */
   readonly since?: number
   readonly until?: number
   /** Go on after damage: it is told, and reading begins again at the next entry or segment that is whole. Else damage is thrown as KvError E_LOG_DAMAGED. */
   readonly onDamage?: (damage: LogDamage) => void
+  /** At the end of the log, wait for more, until it is aborted. */
+  readonly follow?: AbortSignal
 }
 
 /** Reads a folder's entries in order. Memory is bounded by one entry and one (decompressed) segment. */

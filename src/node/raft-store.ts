@@ -15,7 +15,7 @@ import {assert, AssertionError} from '../base/assert.ts'
 import {RAFT_LOG_SUPERSEDED_BYTES_MAX} from '../constants.ts'
 import type {RaftSnapshot, RaftState, RaftWrite} from '../core/consensus/types.ts'
 import {KvError} from '../errors.ts'
-import {describeErrno, errnoCode, nodeFileSystem, replaceFile, type FileSystem} from './durable-file.ts'
+import {describeErrno, errnoCode, nodeFileSystem, replaceFile, type FileSystem} from '../disk/durable-file.ts'
 import {
   encodeFrame,
   encodeGroup,

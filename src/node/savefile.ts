@@ -1,5 +1,5 @@
 /**
- * The savefile: written beside the old one and put in its place in one step (durable-file.ts), read only after all of it
+ * The savefile: written beside the old one and put in its place in one step (disk/durable-file.ts), read only after all of it
  * was checked. The bytes are described in savefile-format.ts, what makes a file good in savefile-scan.ts.
  *
  * Writing:  open -> append(frames) ... -> commit | abort
@@ -22,7 +22,7 @@ import {
   renameDurably,
   type FileSystem,
   type OpenFile,
-} from './durable-file.ts'
+} from '../disk/durable-file.ts'
 import {
   encodeFooter,
   encodeHeader,

@@ -5,7 +5,7 @@
  *   node savefile-kill-child.ts <path> <records> loop                                saves again and again until it is killed
  */
 import type {NodeId} from '../../src/base/brand.ts'
-import {nodeFileSystem, type FileSystem} from '../../src/node/durable-file.ts'
+import {nodeFileSystem, type FileSystem} from '../../src/disk/durable-file.ts'
 import {SavefileWriter} from '../../src/node/savefile.ts'
 import {NO_EXPIRY, RecordWriter} from '../../src/record/codec.ts'
 import {watchedFileSystem, type FsCall} from './watched-fs.ts'

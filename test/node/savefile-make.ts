@@ -1,6 +1,6 @@
 /** Savefiles for tests: built in memory from the same parts, and read from memory through the real scanner. */
 import type {NodeId} from '../../src/base/brand.ts'
-import type {FileSystem} from '../../src/node/durable-file.ts'
+import type {FileSystem} from '../../src/disk/durable-file.ts'
 import {encodeFooter, encodeHeader, type SavefileMeta} from '../../src/node/savefile-format.ts'
 import {scanSavefile, SavefileWriter, type ByteSource, type SavefileSummary} from '../../src/node/savefile.ts'
 import {RecordCursor, RecordWriter, type Fault} from '../../src/record/codec.ts'

@@ -1,5 +1,5 @@
 /** A file system that tells of every call, so that a test can fail it or end the process there. */
-import type {FileSystem, OpenFile} from '../../src/node/durable-file.ts'
+import type {FileSystem, OpenFile} from '../../src/disk/durable-file.ts'
 
 /** A call of the file system, in order: its name, and the bytes of a write. */
 export interface FsCall {
