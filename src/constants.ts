@@ -169,6 +169,28 @@ export const CLUSTER_CHANGE_BYTES_MAX = 256 * 1024
 export const BUCKET_MOVE_TIMEOUT_MS = 60_000
 /** Rounds of the planner that are played to show what a rebalance would do. */
 export const PLAN_ROUNDS_MAX = 50
+/** Files over which the records of a log are spread to rebuild its content; each has its share of the buckets. */
+export const REBUILD_PARTITIONS = 64
+/** Bytes gathered before one write to such a file; there is one such buffer for each. */
+export const REBUILD_WRITE_BYTES = 128 * 1024
+/** Bytes of such a file read at once; a larger record (one huge value) is read whole. */
+export const REBUILD_READ_BYTES = 1024 * 1024
+/** A replay waits so long for a target that is away for a moment, or in a failover, before it gives up. */
+export const REPLAY_RETRY_MS = 15_000
+/** Pause before it tries again: it begins here and doubles. */
+export const REPLAY_RETRY_PAUSE_MS = 20
+/** Keys that a replay has on their way at a time. */
+export const REPLAY_KEYS_MAX = 2_000
+/** Bytes of keys and values that it has on their way; a larger one travels alone. */
+export const REPLAY_BYTES_MAX = 32 * 1024 * 1024
+/** Fields of a map in one request of a replay. */
+export const REPLAY_CHUNK_FIELDS_MAX = 500
+/** Bytes of them; a larger field travels alone. */
+export const REPLAY_CHUNK_BYTES_MAX = 1024 * 1024
+/** Keys that a target refuses before a replay gives up. */
+export const REPLAY_REFUSED_MAX = 100
+/** Names that a report of a replay lists: of keys that differ, were refused, or have no equivalent. */
+export const REPLAY_NAMES_MAX = 20
 /** The body of one entry of the data log. */
 export const LOG_ENTRY_BYTES_MAX = 1024 * 1024 * 1024
 /** A segment of the data log is sealed when it would grow beyond this. */
@@ -207,5 +229,6 @@ assert(2 * PEER_NAME_BYTES_MAX + 128 < PEER_CONTROL_BYTES_MAX, 'a hello must fit
 assert(PEER_REASON_BYTES_MAX < PEER_CONTROL_BYTES_MAX, 'a refusal must fit a control frame')
 assert(PEER_COPY_BYTES_MAX < PEER_BLOCK_BYTES, 'a packet that is copied must fit a block')
 assert(PEER_BACKOFF_MS_MIN < PEER_BACKOFF_MS_MAX, 'the pause between two calls grows')
+assert(BUCKET_COUNT % REBUILD_PARTITIONS === 0, 'each partition of a rebuilt log has as many buckets')
 assert(RECORD_BYTES_MAX + RECORD_BATCH_BYTES_MAX < LOG_ENTRY_BYTES_MAX, 'the largest record fits an entry of the log')
 assert(2 * LOG_GROUP_ENTRIES_MAX <= 1024, 'a group of entries is written with one call')

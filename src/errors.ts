@@ -69,6 +69,15 @@ export const ERROR_KINDS = {
   E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},
   E_NOT_FOUND: {exitCode: EXIT.notFound, when: 'There is no such node in the cluster.'},
   E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
+  E_TARGET: {
+    exitCode: EXIT.failed,
+    when: 'The target of a replay is not empty, or cannot take the data; nothing was written.',
+  },
+  E_REPLAY_STATE: {
+    exitCode: EXIT.failed,
+    when: 'The file that keeps how far a replay has come cannot be used.',
+  },
+  E_TEMP_FILE: {exitCode: EXIT.failed, when: 'Temporary files cannot be written or read.'},
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof ERROR_KINDS
