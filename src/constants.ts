@@ -109,6 +109,9 @@ export const LINK_PACKET_BYTES_MAX = 16 * 1024 * 1024
 export const LINK_RESEND_MS = 250
 /** ... to a data-log node: its acknowledgement waits for a disk. */
 export const LOG_RESEND_MS = 2_000
+/** Bytes of entries, about, that DATALOG READ gives if nothing is said. */
+export const LOG_PAGE_BYTES = 1024 * 1024
+export const LOG_PAGE_BYTES_MAX = 16 * 1024 * 1024
 /** Records that a master keeps for data-log nodes that were away. Scanned in one go, so not more. */
 export const LOG_BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 /** Images of buckets that a master sends to one data-log node at a time. */
