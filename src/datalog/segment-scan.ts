@@ -13,7 +13,7 @@ export type Scanned =
   /** The last thing told. `torn`: what is wrong with the bytes from `offset` on that are not whole; null: there are none. */
   | {readonly kind: 'end'; readonly offset: number; readonly isSealed: boolean; readonly torn: string | null}
 
-const NOTHING = Buffer.alloc(0)
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** `start`: offset of a block. `previous`: crc of the block before it, if that is known. */
 export async function* scanSegment(
@@ -21,7 +21,7 @@ export async function* scanSegment(
   start: number,
   previous: number | null,
 ): AsyncGenerator<Scanned, void> {
-  let buf: Buffer = NOTHING
+  let buf = NOTHING
   let base = start
   let at = 0
   for (;;) {
@@ -32,7 +32,10 @@ export async function* scanSegment(
       const isNext = previous === null || block.previous === previous
       if (!isNext) yield {kind: 'damage', offset, end: offset, words: 'the block does not follow the one before it'}
       yield {kind: 'block', block}
-      if (block.kind === BLOCK_FOOT) return yield* endBehindFoot(source, block)
+      if (block.kind === BLOCK_FOOT) {
+        yield* endBehindFoot(source, block)
+        return
+      }
       previous = block.crc
       at = block.end - base
       continue
@@ -46,13 +49,23 @@ export async function* scanSegment(
         at = 0
         continue
       }
-      if (left === 0 && source.foot === null) return yield {kind: 'end', offset, isSealed: false, torn: null}
+      if (left === 0 && offset > 0 && source.foot === null) {
+        yield {kind: 'end', offset, isSealed: false, torn: null}
+        return
+      }
     }
     const words = verdict.kind === 'bad' ? verdict.words : 'the segment is cut'
     const next = await findNext(source, offset, (verdict.kind === 'bad' ? verdict.end : null) ?? offset + 1)
-    if (source.foot === null && !next.isBehindSynced) return yield {kind: 'end', offset, isSealed: false, torn: words}
+    // HEAD was put in place whole, so it is never torn.
+    if (offset > 0 && source.foot === null && !next.isBehindSynced) {
+      yield {kind: 'end', offset, isSealed: false, torn: words}
+      return
+    }
     yield {kind: 'damage', offset, end: next.offset ?? next.size, words}
-    if (next.offset === null) return yield {kind: 'end', offset: next.size, isSealed: source.foot !== null, torn: null}
+    if (next.offset === null) {
+      yield {kind: 'end', offset: next.size, isSealed: source.foot !== null, torn: null}
+      return
+    }
     buf = NOTHING
     base = next.offset
     at = 0

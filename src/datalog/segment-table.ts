@@ -136,28 +136,15 @@ export class SegmentTable implements EntryVisitor, SegmentCounts {
     return body
   }
 
-  /** Takes over what the rows of a HEAD or FOOT say. False: they are no such rows. */
+  /** Takes over what the rows of a HEAD or FOOT say. False: they are no such rows, and the table is of no use any more. */
   decodeRows(body: Buffer, isFoot: boolean): boolean {
-    const off = isFoot ? FOOT_ROWS_OFF : HEAD_ROWS_OFF
-    const rowBytes = isFoot ? FOOT_ROW_BYTES : HEAD_ROW_BYTES
-    if (body.length < off) return false
-    const rows = body.readUInt32LE(HEAD_ROWS_OFF - 4)
-    if (body.length !== off + rows * rowBytes + (isFoot ? TRAILER_BYTES : 0)) return false
-    const {state, epoch, seq} = this.positions
-    let before = -1
-    for (let at = off; rows > 0 && at < off + rows * rowBytes; at += rowBytes) {
-      const bucket = body.readUInt16LE(at)
-      const position = body.readDoubleLE(at + 8)
-      if (bucket <= before || bucket >= BUCKET_COUNT || body[at + 2]! > LOG_WHOLE) return false
-      if (!Number.isSafeInteger(position) || position < 0) return false
-      before = bucket
-      state[bucket] = body[at + 2]!
-      epoch[bucket] = body.readUInt32LE(at + 4)
-      seq[bucket] = position
-      this.image[bucket] = body.readUInt32LE(at + 16)
-      this.begun[bucket] = body.readUInt32LE(at + 20)
-    }
-    return true
+    return eachRow(body, isFoot, ({bucket, state, epoch, seq, image, begun}) => {
+      this.positions.state[bucket] = state
+      this.positions.epoch[bucket] = epoch
+      this.positions.seq[bucket] = seq
+      this.image[bucket] = image
+      this.begun[bucket] = begun
+    })
   }
 
   /** Those of which there is something to say. */
@@ -187,6 +174,36 @@ export class SegmentTable implements EntryVisitor, SegmentCounts {
   #position(bucket: number): string {
     return `${this.positions.epoch[bucket]}.${this.positions.seq[bucket]}`
   }
+}
+
+/** What HEAD and FOOT say of a bucket. */
+export interface TableRow {
+  readonly bucket: number
+  readonly state: number
+  readonly epoch: number
+  readonly seq: number
+  readonly image: number
+  readonly begun: number
+}
+
+/** Gives out the rows of a HEAD's or FOOT's body. False: what comes next is no row. */
+export function eachRow(body: Buffer, isFoot: boolean, take: (row: TableRow) => void): boolean {
+  const off = isFoot ? FOOT_ROWS_OFF : HEAD_ROWS_OFF
+  const rowBytes = isFoot ? FOOT_ROW_BYTES : HEAD_ROW_BYTES
+  const end = body.length - (isFoot ? TRAILER_BYTES : 0)
+  if (end < off || end !== off + body.readUInt32LE(HEAD_ROWS_OFF - 4) * rowBytes) return false
+  let before = -1
+  for (let at = off; at < end; at += rowBytes) {
+    const bucket = body.readUInt16LE(at)
+    const state = body[at + 2]!
+    const seq = body.readDoubleLE(at + 8)
+    if (bucket <= before || bucket >= BUCKET_COUNT || state > LOG_WHOLE) return false
+    if (!Number.isSafeInteger(seq) || seq < 0) return false
+    before = bucket
+    const [epoch, image, begun] = [body.readUInt32LE(at + 4), body.readUInt32LE(at + 16), body.readUInt32LE(at + 20)]
+    take({bucket, state, epoch, seq, image, begun})
+  }
+  return true
 }
 
 /** A FOOT, read. */

@@ -64,8 +64,13 @@ export class MemoryDisk {
     return MemoryDisk.of(files)
   }
 
-  #call(name: DiskCall['name'], path: string, work: () => void, partial: () => void = () => undefined): Promise<void> {
-    if (this.isDead) return Promise.reject(new Killed('dead'))
+  async #call(
+    name: DiskCall['name'],
+    path: string,
+    work: () => void,
+    partial: () => void = () => undefined,
+  ): Promise<void> {
+    if (this.isDead) throw new Killed('dead')
     try {
       this.hook({name, number: ++this.calls, path})
     } catch (error) {
@@ -73,10 +78,9 @@ export class MemoryDisk {
         this.isDead = true
         partial()
       }
-      return Promise.reject(error as Error)
+      throw error
     }
     work()
-    return Promise.resolve()
   }
 
   #inode(path: string): Inode {
