@@ -180,6 +180,8 @@ export const REBUILD_PARTITIONS = 64
 export const REBUILD_WRITE_BYTES = 128 * 1024
 /** Bytes of such a file read at once; a larger record (one huge value) is read whole. */
 export const REBUILD_READ_BYTES = 1024 * 1024
+/** Bytes that a compaction has on their way to the disk. */
+export const COMPACT_PENDING_BYTES_MAX = 16 * 1024 * 1024
 /** A replay waits so long for a target that is away for a moment, or in a failover, before it gives up. */
 export const REPLAY_RETRY_MS = 15_000
 /** Pause before it tries again: it begins here and doubles. */
