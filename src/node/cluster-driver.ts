@@ -3,9 +3,7 @@
  *
  *   packets, ticks, durable writes --> Cluster --> packets, writes, sessions to release
  *
- * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies.
- *
- * How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
+ * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies. How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
  * peers are and asks those to be let in; with something stored it comes back to the cluster it was in. A lone, empty one can be told to join
  * another cluster while it runs (`meet`): it begins anew then, without a new process.
  */
@@ -16,6 +14,7 @@ import {Cluster} from '../core/cluster/cluster.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {Raft} from '../core/consensus/raft.ts'
 import {KvError} from '../errors.ts'
+import {endDuty} from './data-log.ts'
 import {PeerNet} from './peer/peer-net.ts'
 import {findPeers} from './find-peers.ts'
 import {refillLost} from './refill-lost.ts'
@@ -137,15 +136,15 @@ export class ClusterDriver implements ClusterHost {
   async begin(server: ClientServer, address: Address, peerPort: number, hasLoaded: boolean): Promise<void> {
     const {nodeId: id, isVoterOnly, join, dataLog} = this.#options
     this.#server = server
-    const place = {...address, peerHost: address.host, peerPort}
-    this.#self = {id, incarnation: this.#incarnation, ...place, isVoterOnly, ...(dataLog && {log: dataLog.mode})}
+    const place = {...address, peerHost: address.host, peerPort, ...(dataLog && {log: dataLog.mode})}
+    this.#self = {id, incarnation: this.#incarnation, ...place, isVoterOnly}
     await dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
       clusterId: () => this.cluster.map.clusterId,
       durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
       failed: (error) => this.#options.failed(error),
     })
-    const {isFounder} = this
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    const {isFounder} = this
     if (isFounder) await this.#found()
     else {
       this.#makeCluster(this.#stored.state).join()
@@ -191,8 +190,8 @@ export class ClusterDriver implements ClusterHost {
     const seed = randomBytes(4).readUInt32LE()
     const {plants, dataLog} = this.#options
     const options = {self: this.#self!, seed, now: performance.now(), state, plants}
-    const log = dataLog && {sink: dataLog, positions: dataLog.positions}
-    const cluster = new Cluster(this.#engine, log ? {...options, log} : options, this)
+    const log = dataLog ? {log: {sink: dataLog, positions: dataLog.positions}} : {}
+    const cluster = new Cluster(this.#engine, {...options, ...log}, this)
     this.#cluster = cluster
     this.#engine.cluster = cluster
     return cluster
@@ -212,6 +211,7 @@ export class ClusterDriver implements ClusterHost {
   async leave(isHasty: () => boolean): Promise<boolean> {
     const cluster = this.#cluster
     if (!cluster) return false
+    if (cluster.logDuty) return endDuty(cluster.logDuty, isHasty)
     const isAlone = (): boolean =>
       !cluster.map.members.some((other) => other && other.id !== cluster.self.id && !other.isDown)
     if (!cluster.isAdmitted || isAlone()) return cluster.isGone
@@ -224,9 +224,9 @@ export class ClusterDriver implements ClusterHost {
       if (cluster.holdsNothing && now - leaderSeenAt > LEADERLESS_MS) break
       await sleep(LEAVE_POLL_MS)
     }
+    // The last one stays a moment, so that the others learn that they are out.
     const hasLeft = cluster.isGone || (cluster.holdsNothing && !isHasty())
     if (hasLeft) await this.#saveFacts(true)
-    // The last one stays a moment, so that the others learn that they are out.
     else if (!isHasty()) await sleep(LAST_LINGER_MS)
     return hasLeft
   }
@@ -377,17 +377,16 @@ export class ClusterDriver implements ClusterHost {
 
   #servesAll(): boolean {
     const {map, roles, hasLease} = this.cluster
-    const mastered = map.master.reduce((count, slot) => (slot === NO_NODE ? count : count + 1), 0)
-    return hasLease && roles.servingCount === mastered
+    return hasLease && roles.servingCount === map.master.reduce((count, slot) => count + Number(slot !== NO_NODE), 0)
   }
 
   async #saveFacts(hasLeft: boolean): Promise<void> {
     // Still being made, from what is on the disk already.
     if (!this.#cluster) return
     const {map} = this.#cluster
-    const rejoin = map.members.filter((member) => member && member.id !== this.#options.nodeId)
-    const addresses = rejoin.map((member) => ({host: member!.host, port: member!.port}))
-    const facts = {clusterId: map.clusterId, peers: hasLeft ? [] : this.#peers, rejoin: addresses}
+    const others = map.members.filter((member) => member && member.id !== this.#options.nodeId)
+    const rejoin = others.map((member) => ({host: member!.host, port: member!.port}))
+    const facts = {clusterId: map.clusterId, peers: hasLeft ? [] : this.#peers, rejoin}
     const text = JSON.stringify(facts)
     if (text === this.#factsSaved) return
     this.#factsSaved = text

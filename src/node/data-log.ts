@@ -6,6 +6,7 @@
  * A node that joins for the first time does not know yet of which cluster it keeps the log; nothing is heard before it is admitted, so the folder is opened with
  * the first entry. One that comes back opens it at once: where the log is with each bucket is what it tells the masters.
  */
+import {setTimeout as sleep} from 'node:timers/promises'
 import {LOG_NOTE} from '../record/log-entry.ts'
 import {LogPositions} from '../record/log-position.ts'
 import {KV_VERSION} from '../constants.ts'
@@ -15,9 +16,13 @@ import {openLogReader} from '../datalog/log-reader.ts'
 import {openLogWriter} from '../datalog/log-writer.ts'
 import {listSegments} from '../datalog/segment-files.ts'
 import type {DataLogOptions} from './options.ts'
+import type {LogDuty} from '../core/cluster/log-duty.ts'
 import type {LogSink} from '../core/replication/recorder.ts'
 import type {LoggedEntry, LogPlace, LogReader, LogWriter} from '../datalog/types.ts'
 import type {NodeLog} from './log.ts'
+
+const END_MS = 2_000
+const POLL_MS = 10
 
 export interface DataLogHost {
   /** 40 hex digits; empty while it is not known. */
@@ -137,4 +142,14 @@ export class DataLog implements LogSink {
     this.#log.error({dir: this.#options.dir, error: error.message}, 'the data log cannot be written: this node stops')
     this.#host?.failed(error)
   }
+}
+
+/**
+ * A data-log node that stops stays a member, and down: its masters keep for it what they can, and it comes back to what it has. But first nobody waits for it any
+ * more; if that is not agreed in time its silence says so.
+ */
+export async function endDuty(duty: LogDuty, isHasty: () => boolean): Promise<true> {
+  const until = performance.now() + END_MS
+  while (!duty.end() && !isHasty() && performance.now() < until) await sleep(POLL_MS)
+  return true
 }
