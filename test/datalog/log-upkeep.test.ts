@@ -7,7 +7,7 @@ import {KvError} from '../../src/errors.ts'
 import {listLog} from '../../src/datalog/log-list.ts'
 import {verifyLog} from '../../src/datalog/log-verify.ts'
 import {encodeLogLines, LOG_IMAGE_END, LOG_NOTE} from '../../src/record/log-entry.ts'
-import type {LogWriterOptions} from '../../src/datalog/log-writer.ts'
+import type {FolderWriter, LogWriterOptions} from '../../src/datalog/log-writer.ts'
 import type {LoggedEntry} from '../../src/datalog/types.ts'
 import {mutate} from '../record/mutate.ts'
 import {DIR, LogMaker, openWriter, plain, readAll, T0, untilDurable, writeLog, type PlainEntry} from './make-log.ts'
@@ -105,14 +105,14 @@ test('who reads while a segment is compressed reads on', async () => {
   const {openLogReader} = await import('../../src/datalog/log-reader.ts')
   const reader = await openLogReader(DIR, {fs: disk.fs})
   const seen: PlainEntry[] = []
-  let writer = null
+  const writers: FolderWriter[] = []
   for await (const entry of reader.entries()) {
     seen.push(entry)
     if (seen.length !== 5) continue
-    writer = await openWriter(disk.fs, {isCompressing: true})
+    writers.push(await openWriter(disk.fs, {isCompressing: true}))
     await until(() => namesOf(disk).filter((name) => name.endsWith('.kvlog')).length === 1)
   }
-  await writer.close()
+  await writers[0]!.close()
   expect(plain(seen)).toEqual(plain(ENTRIES))
 })
 
