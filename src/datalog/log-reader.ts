@@ -105,6 +105,7 @@ class FolderReader implements LogReader {
     // Told before anything is read: who applies entries should not find out in the middle.
     if (!options.onDamage) this.#checkWhole(names, number)
     let crc: number | null = null
+    let hasBegun = options.from !== undefined
     for (;;) {
       const name = (await this.#list()).find((found) => found.number >= number)
       if (name === undefined) {
@@ -112,7 +113,8 @@ class FolderReader implements LogReader {
         continue
       }
       if (name.number > number) {
-        this.#tellMissing(number, name.number - 1, options)
+        // What was removed before we came to it, at the beginning, is not missing.
+        if (hasBegun) this.#tellMissing(number, name.number - 1, options)
         number = name.number
         crc = null
       }
@@ -120,6 +122,7 @@ class FolderReader implements LogReader {
       if (ending.kind === 'done') return
       if (ending.kind === 'gone') continue
       crc = ending.crc
+      hasBegun = true
       number++
     }
   }
