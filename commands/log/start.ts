@@ -12,8 +12,6 @@ import {DEFAULT_PORT, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN} from '../../
 import {KvError} from '../../src/errors.ts'
 import type {DataLogOptions, NodeOptions} from '../../src/node/options.ts'
 
-const DAY_MS = 86_400_000
-
 export default class LogStart extends BaseCommand {
   static override summary = 'Start a data-log node: it writes every change of the cluster to files.'
   static override description = prose`
@@ -161,6 +159,6 @@ function dataLogOptions(flags: LogFlags): DataLogOptions {
     isDaily: flags.rotate === 'daily',
     isCompressed: flags.compress,
     ...(keepBytes !== undefined && {keepBytes: amountOf('bytes', 'keep-bytes', keepBytes)}),
-    ...(keepDays !== undefined && {keepMs: keepDays * DAY_MS}),
+    ...(keepDays !== undefined && {keepDays}),
   }
 }

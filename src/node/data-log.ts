@@ -84,11 +84,16 @@ export class DataLog implements LogSink {
   }
 
   async #open(clusterId: string): Promise<void> {
-    const {dir, segmentBytes, isDaily} = this.#options
+    const {dir, segmentBytes, isDaily, isCompressed, keepBytes, keepDays} = this.#options
     const writer = await openLogWriter(dir, {
       identity: {clusterId, nodeId: this.#nodeId},
       segmentBytes,
       isDaily,
+      isCompressing: isCompressed,
+      ...(keepBytes !== undefined && {keepBytes}),
+      ...(keepDays !== undefined && {keepDays}),
+      onTrouble: (error) =>
+        this.#log.error({dir, error: error.message}, 'old segments of the data log stay as they are'),
       onDurable: (number) => this.#host?.durable(Math.max(0, number - this.#own)),
       onFailed: (error) => this.#failed(error),
       onCut: (cut) => this.#log.warn(cut, 'the end of the data log was torn, and is cut off'),
