@@ -13,12 +13,14 @@ import {DataDir, newNodeId} from './data-dir.ts'
 import {EngineHost} from './engine-host.ts'
 import {ClusterDriver} from './cluster-driver.ts'
 import {KvError} from '../errors.ts'
+import {loadContent} from './load-content.ts'
 import {PEER_PORT_OFFSET} from '../constants.ts'
 import {SILENT_LOG} from './log.ts'
 import {MemoryRaftStore, RaftStore} from './raft-store.ts'
 import type {ClusterDriverOptions, Stored} from './cluster-driver.ts'
 import {Saver} from './saver.ts'
 import type {LoadResult} from './saver.ts'
+import type {ContentLoaded} from './load-content.ts'
 import {ClientServer} from './server.ts'
 import {Shutdown} from './shutdown.ts'
 import {Ticker} from './ticker.ts'
@@ -46,6 +48,11 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   engine.minReplicas = options.minReplicas ?? 0
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
   const driver = new ClusterDriver(engine, driverOptions(options, nodeId, dataDir), await openStore(dataDir), log)
+  const content = await loadContent(engine, options, driver.isFounder).catch(async (error: unknown) => {
+    await driver.end(false)
+    throw error
+  })
+  if (content) noteContent(log, content)
   // The data of a cluster that is joined is there already.
   const loaded = (options.join?.length ?? 0) > 0 ? null : ((await saver?.load()) ?? null)
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
@@ -85,7 +92,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   return {
     nodeId,
     address: {host: options.host, port},
-    keysLoaded: loaded?.keys ?? 0,
+    keysLoaded: loaded?.keys ?? content?.keys ?? 0,
     stop: (cause) => shutdown.stop(cause),
     stopped: shutdown.stopped,
   }
@@ -96,6 +103,14 @@ function noteLoaded(log: NodeLog, {keys, expired, summary}: LoadResult, usedPath
   if (summary.kind !== 'snapshot') return
   const created = new Date(summary.createdUnixMs).toISOString()
   log.warn({created}, 'this savefile was taken while the node served: later changes are not in it')
+}
+
+function noteContent(log: NodeLog, {path, keys, expired, lastTime, unknown, unfinished}: ContentLoaded): void {
+  const asOf = new Date(lastTime).toISOString()
+  log.info({path, keys, expired, asOf}, 'content loaded')
+  if (unknown > 0) log.warn({unknown}, 'the log knew nothing of these buckets: they begin empty')
+  if (unfinished > 0)
+    log.warn({unfinished}, 'newer images of these buckets were never finished: they are older than the rest')
 }
 
 interface Parts {
