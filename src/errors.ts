@@ -44,7 +44,10 @@ export const ERROR_KINDS = {
   E_LOG: {exitCode: EXIT.failed, when: 'There is no data log in the folder, or it cannot be read or written.'},
   E_LOG_IN_USE: {exitCode: EXIT.failed, when: 'A running process writes the data log.'},
   E_LOG_FOREIGN: {exitCode: EXIT.failed, when: 'The data log, or one of its segments, is of another cluster.'},
-  E_LOG_FORMAT: {exitCode: EXIT.failed, when: 'The data log was written by another version of kv, in a format unknown here.'},
+  E_LOG_FORMAT: {
+    exitCode: EXIT.failed,
+    when: 'The data log was written by another version of kv, in a format unknown here.',
+  },
   E_LOG_MISSING: {exitCode: EXIT.failed, when: 'A segment of the data log is not there.'},
   E_LOG_DAMAGED: {exitCode: EXIT.failed, when: 'The data log is damaged.'},
   E_CONNECT: {exitCode: EXIT.cannotConnect, when: 'Nothing answers at the address.'},
