@@ -29,6 +29,8 @@ export interface TargetFacts {
   readonly hasFieldExpiry: boolean
   /** PEXPIRETIME is there; else only PTTL, which is less exact. */
   readonly hasExpireTime: boolean
+  /** Ids of its nodes; of a server without cluster mode, that of its process. Who has none of them is another target. */
+  readonly ids: readonly string[]
   /** Keys on all masters when it was asked. */
   readonly keys: number
 }
@@ -126,6 +128,7 @@ async function ask(client: ClusterClient): Promise<TargetFacts> {
   const hasExpireTime = await hasCommand(client, ['PEXPIRETIME', 'kv'])
   return {
     product: await productOf(client),
+    ids: await idsOf(client, isCluster),
     isCluster,
     masters: masters.length,
     hasFieldExpiry,
@@ -146,6 +149,12 @@ async function hasClusterMode(client: ClusterClient): Promise<boolean> {
 
 function failNoMaster(): never {
   throw new KvError('E_TARGET', 'The target has no master that could be written to.')
+}
+
+async function idsOf(client: ClusterClient, isCluster: boolean): Promise<string[]> {
+  const reply = await callAt(client, client.map.masters[0]!, isCluster ? ['CLUSTER', 'NODES'] : ['INFO', 'server'])
+  const ids = isCluster ? /^[0-9a-f]{40}(?= )/gm : /(?<=^run_id:)[0-9a-f]{40}/gm
+  return [...new Set(replyText(reply)?.match(ids) ?? [])]
 }
 
 /** True if every master knows the command; MOVED and the like are said by those who do. */

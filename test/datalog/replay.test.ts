@@ -307,10 +307,28 @@ describe('interrupted', () => {
     const path = statePath({...identity, until: undefined, buckets: '', key: '', mode: 'into-empty'})
     const {writeProgress} = await import('../../src/datalog/replay-state.ts')
     const {segment, offset} = log.list.at(-1)!
-    await writeProgress(path, {end: {segment, offset}, startedAt: Date.now(), done: new Set(Array(16_384).keys())})
+    await writeProgress(path, {
+      end: {segment, offset},
+      startedAt: Date.now(),
+      target: [],
+      done: new Set(Array(16_384).keys()),
+    })
     const report = await replayTo({log, port, folder})
     expect(report.written.keys).toBe(54)
     expect(await dumpServer(port)).toEqual(await dumpEngine(subject))
+  })
+
+  test('an earlier state does not open the door to another target that has keys', async () => {
+    const {log} = recorded(5)
+    const folder = makeFolder()
+    const {port} = (await liveNode()).address
+    await (await connectTo(port)).call('SET', 'mine', '1')
+    const identity = {path: `${folder}/log`, source: log.identity.nodeId, to: `127.0.0.1:${port}`}
+    const path = statePath({...identity, until: undefined, buckets: '', key: '', mode: 'into-empty'})
+    const {writeProgress} = await import('../../src/datalog/replay-state.ts')
+    await writeProgress(path, {end: null, startedAt: Date.now(), target: ['f'.repeat(40)], done: new Set()})
+    await expect(replayTo({log, port, folder})).rejects.toMatchObject({code: 'E_TARGET'})
+    expect(await dumpServer(port)).toEqual(['mine = 1 @-1'])
   })
 
   test('a state of a log that has changed since is refused', async () => {
@@ -320,7 +338,7 @@ describe('interrupted', () => {
     const identity = {path: `${folder}/log`, source: log.identity.nodeId, to: `127.0.0.1:${port}`}
     const path = statePath({...identity, until: undefined, buckets: '', key: '', mode: 'into-empty'})
     const {writeProgress} = await import('../../src/datalog/replay-state.ts')
-    await writeProgress(path, {end: {segment: 900, offset: 1}, startedAt: Date.now(), done: new Set()})
+    await writeProgress(path, {end: {segment: 900, offset: 1}, startedAt: Date.now(), target: [], done: new Set()})
     await expect(replayTo({log, port, folder})).rejects.toMatchObject({code: 'E_REPLAY_STATE'})
   })
 })
