@@ -57,6 +57,7 @@ export function replayRemarks({summary, refused, leftOut, verified}: ReplayRepor
   named(leftOut, 'fields have an expiry, which the target has no words for; they were left out')
   named(refused, 'keys were refused by the target')
   named(verified.differing, 'differences between the log and the target')
+  if (verified.differing.count > 0) remarks.push('With --mode overwrite all keys of the log are written again.')
   return remarks
 }
 
