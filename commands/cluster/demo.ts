@@ -1,7 +1,10 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
 import {Flags} from '@oclif/core'
 import {formatAddress} from '../../src/base/address.ts'
 import {BaseCommand} from '../../src/cli/base-command.ts'
-import {demoLines, startDemo, type Demo} from '../../src/cli/demo.ts'
+import {demoLines, logLine, startDemo, type Demo} from '../../src/cli/demo.ts'
 import {isPortFree} from '../../src/cli/free-port.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
@@ -30,24 +33,35 @@ export default class ClusterDemo extends BaseCommand {
     }),
     nodes: Flags.integer({default: 3, min: 1, max: 20, description: 'How many nodes.'}),
     replicas: Flags.integer({default: 1, min: 0, max: 4, description: 'Copies of each bucket besides its master.'}),
+    'log-node': Flags.boolean({description: 'A data-log node as well, which writes every change to files.'}),
     detach: Flags.boolean({char: 'd', description: 'Return at once and leave it running.'}),
   }
 
   async run(): Promise<unknown> {
     const {flags} = await this.parse(ClusterDemo)
     const port = flags.port ?? ((await isPortFree(DEFAULT_PORT)) ? DEFAULT_PORT : 0)
-    const demo = await startDemo({port, nodes: flags.nodes, replicas: flags.replicas, isDetached: flags.detach})
+    const logDir = flags['log-node'] ? await mkdtemp(join(tmpdir(), 'kv-demo-log-')) : undefined
+    const shape = {port, nodes: flags.nodes, replicas: flags.replicas, isDetached: flags.detach}
+    try {
+      return await this.#play(await startDemo({...shape, ...(logDir !== undefined && {logDir})}), logDir, flags.detach)
+    } finally {
+      if (logDir !== undefined && !flags.detach) await rm(logDir, {recursive: true, force: true})
+    }
+  }
+
+  async #play(demo: Demo, logDir: string | undefined, isDetached: boolean): Promise<unknown> {
     const self = selfCommand()
-    const lines = demoLines(demo.nodes[0]!.address, self)
-    if (flags.detach) {
+    const lines = [...demoLines(demo.nodes[0]!.address, self)]
+    if (logDir !== undefined) lines.push(logLine(demo.nodes.at(-1)!.address, self))
+    if (isDetached) {
       this.#show(demo, lines)
       const stops = demo.nodes.map(({address}) => `${self} node stop ${formatAddress(address)} --yes`)
       this.print(
         `It goes on without this terminal; its log is ${demo.logFile}. To end it:\n\n${indent(stops.join('\n'))}\n`,
       )
-      return {...demoJson(demo, lines), logFile: demo.logFile}
+      return {...demoJson(demo, lines, logDir), logFile: demo.logFile}
     }
-    if (this.jsonEnabled()) this.logJson(demoJson(demo, lines))
+    if (this.jsonEnabled()) this.logJson(demoJson(demo, lines, logDir))
     this.#show(demo, lines)
     this.print('Ctrl-C ends it and leaves nothing behind.')
     await this.#stay(demo)
@@ -67,7 +81,9 @@ export default class ClusterDemo extends BaseCommand {
     ])
     const titles = ['NODE', 'ADDRESS', 'ID', 'BUCKETS', 'PID'].map((title) => ({title}))
     this.print(indent(renderTable(titles, rows, this.style.bold)))
-    this.print(`\nSay hello from another terminal, in any of three languages:\n`)
+    this.print(
+      `\nSay hello from another terminal, in any of three languages${demo.nodes.at(-1)!.name === 'log' ? ', and watch it' : ''}:\n`,
+    )
     this.print(`${indent(lines.join('\n'))}\n`)
   }
 
@@ -92,9 +108,9 @@ export default class ClusterDemo extends BaseCommand {
   }
 }
 
-function demoJson(demo: Demo, lines: readonly string[]): {nodes: unknown; readyMs: number; try: readonly string[]} {
+function demoJson(demo: Demo, lines: readonly string[], logDir: string | undefined): object {
   const nodes = demo.nodes.map((node) => ({...node, address: formatAddress(node.address)}))
-  return {nodes, readyMs: demo.readyMs, try: lines}
+  return {nodes, readyMs: demo.readyMs, try: lines, ...(logDir !== undefined && {logDir})}
 }
 
 function indent(text: string): string {

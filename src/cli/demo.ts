@@ -29,6 +29,8 @@ export interface DemoOptions {
   readonly nodes: number
   readonly replicas: number
   readonly isDetached: boolean
+  /** A data-log node as well, which writes to this folder. */
+  readonly logDir?: string
 }
 
 export interface DemoNode {
@@ -78,9 +80,13 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     const outcomes = await Promise.allSettled(others)
     for (const outcome of outcomes) if (outcome.status === 'fulfilled') started.push(outcome.value)
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    if (options.logDir !== undefined) {
+      const args = ['log', 'start', '--dir', options.logDir, '--port', '0', '--join', formatAddress({host, port})]
+      started.push(await startChild(args, options.isDetached, logFile))
+    }
     const counts = await sharedOut({host, port}, options.nodes)
     const readyMs = Math.round(performance.now() - startedMs)
-    const nodes = started.map(({event}, i) => describe(event, i, counts))
+    const nodes = started.map(({event}, i) => describe(event, i < options.nodes ? `n${i + 1}` : 'log', counts))
     const ended = allEnded(started, stop)
     if (options.isDetached) for (const {child} of started) letGo(child)
     return {nodes, readyMs, logFile, ended, stop}
@@ -95,10 +101,10 @@ function end(child: ChildProcess): void {
   setTimeout(() => child.kill('SIGTERM'), HASTE_MS)
 }
 
-function describe(event: StartedEvent, i: number, counts: ReadonlyMap<string, number>): DemoNode {
+function describe(event: StartedEvent, name: string, counts: ReadonlyMap<string, number>): DemoNode {
   const address = {host: event.host, port: event.port}
   const bucketCount = counts.get(formatAddress(address)) ?? 0
-  return {name: `n${i + 1}`, address, nodeId: event.nodeId, pid: event.pid, bucketCount}
+  return {name, address, nodeId: event.nodeId, pid: event.pid, bucketCount}
 }
 
 async function allEnded(started: readonly Started[], stop: () => void): Promise<number> {
@@ -112,15 +118,24 @@ async function allEnded(started: readonly Started[], stop: () => void): Promise<
   return Math.max(...(await Promise.all(codes)))
 }
 
-async function startOne(
+function startOne(
   {replicas, isDetached}: DemoOptions,
   port: number,
   join: Address | undefined,
   logFile: string | undefined,
 ): Promise<Started> {
-  const args = [LAUNCHER, 'node', 'start', '--port', String(port), '--log-level', 'warn', '--json']
+  const args = ['node', 'start', '--port', String(port)]
   if (join) args.push('--join', formatAddress(join))
   else args.push('--replicas', String(replicas))
+  return startChild(args, isDetached, logFile)
+}
+
+async function startChild(
+  command: readonly string[],
+  isDetached: boolean,
+  logFile: string | undefined,
+): Promise<Started> {
+  const args = [LAUNCHER, ...command, '--log-level', 'warn', '--json']
   if (!isDetached) args.push('--stop-with-parent')
   const log = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
   const stdio = isDetached ? (['ignore', 'pipe', log] as const) : (['ignore', 'pipe', log, 'ipc'] as const)
@@ -186,6 +201,11 @@ async function firstEvent(child: ChildProcess): Promise<StartedEvent> {
 function childError(error: {readonly code: string; readonly message: string; readonly hint?: string}): KvError {
   const code = Object.hasOwn(ERROR_KINDS, error.code) ? (error.code as ErrorCode) : 'E_INTERNAL'
   return new KvError(code, error.message, error.hint)
+}
+
+/** The line that shows every change as the data-log node writes it. */
+export function logLine(address: Address, self: string): string {
+  return `${self} log tail ${formatAddress(address)} -f`
 }
 
 /** Three lines that show three ways in. `self` is how this reader starts kv. */

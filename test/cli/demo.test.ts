@@ -25,10 +25,11 @@ interface DemoJson {
   }[]
   readonly try: readonly string[]
   readonly logFile?: string
+  readonly logDir?: string
 }
 
-async function startDemo(port: number): Promise<{child: Child; demo: DemoJson}> {
-  const child = startKv(['cluster', 'demo', '--port', String(port), '--json'])
+async function startDemo(port: number, flags: readonly string[] = []): Promise<{child: Child; demo: DemoJson}> {
+  const child = startKv(['cluster', 'demo', '--port', String(port), '--json', ...flags])
   children.push(child)
   const text = await waitFor('the demo is ready', () => {
     if (child.process.exitCode !== null) throw new Error(`it ended:\n${child.stdout()}${child.stderr()}`)
@@ -82,6 +83,19 @@ describe('kv cluster demo', () => {
     await waitFor('the node is gone', () => !isAlive(demo.nodes[0]!.pid))
     expect(existsSync(demo.logFile!)).toBe(true)
     rmSync(demo.logFile!)
+  })
+
+  test('with --log-node every change can be watched, and the files go with the demo', async () => {
+    const {child, demo} = await startDemo(await freePort(), ['--log-node'])
+    expect(demo.nodes.map(({name}) => name)).toEqual(['n1', 'n2', 'n3', 'log'])
+    expect((await shell(demo.try[0]!)).stdout).toBe('OK\n')
+    const tail = demo.try.at(-1)!.replace(' -f', '')
+    await waitFor('the change is in the log', async () =>
+      /set "greeting" "hello, world"/.test((await shell(tail)).stdout) ? true : undefined,
+    )
+    child.process.kill('SIGTERM')
+    expect(await child.exited).toBe(0)
+    expect(existsSync(demo.logDir!)).toBe(false)
   })
 
   test('for a person: a table, lines to paste, how to end it; no colour into a pipe', async () => {
