@@ -146,6 +146,8 @@ export class LogOutline {
     if (lines === null) throw damaged(entry.segment, entry.offset, 'its lines cannot be read')
     for (const line of lines) {
       const {bucket} = line
+      // The image that it belongs to was in a segment that is not kept any more.
+      if (entry.kind !== LOG_IMAGE_BEGIN && this.#positions.state[bucket] === LOG_NONE) continue
       if (!this.#positions.line(entry.kind, line)) {
         this.#miss(entry, bucket, `position ${line.epoch}.${line.seq} of bucket ${bucket}`)
         if (entry.kind === LOG_EPOCH) this.#positions.epoch[bucket] = line.epoch
