@@ -1,0 +1,170 @@
+/**
+ * The data log with real processes: whatever happens to the nodes of a cluster and to the log node while clients write, what the files give back
+ * is what the cluster had. And what is left of a cluster of which all data nodes die at once.
+ */
+import {cpSync, readdirSync, statSync, truncateSync} from 'node:fs'
+import {join} from 'node:path'
+import {expect, it, onTestFinished} from 'vitest'
+import {ClusterClient} from '../../src/client/cluster-client.ts'
+import {Connection} from '../../src/client/connection.ts'
+import {isError} from '../../src/client/reply.ts'
+import {RedisCluster} from '../bench/cluster/redis-cluster.ts'
+import {tempDir} from '../support/temp.ts'
+import {sleep} from '../support/wait.ts'
+import {census, contentsOf, differences, withoutFieldTimes, type Contents} from './contents.ts'
+import {addLogNode, addressOf, caughtUp, countedOn, datalogInfo, kvLog, lagOf, type LogNode} from './log-node.ts'
+import {MixedLoad} from './mixed-load.ts'
+import {moveSome, spreadAgain} from './moves.ts'
+import {ProcessCluster, type NodeProcess} from './processes.ts'
+import {VersionLoad} from './version-load.ts'
+
+const COPIES = 2
+/** What clients must have done between one fault and the next. */
+const STEP_OPERATIONS = 300
+/** Longer than a lease: the cluster goes on without who is paused for it. */
+const PAUSE_MS = 1_500
+const LATE_WRITES = 100
+
+async function clusterOf(count: number): Promise<ProcessCluster> {
+  const nodes = await ProcessCluster.start(count)
+  onTestFinished(() => nodes.stop())
+  await nodes.settled(Math.min(COPIES, count))
+  return nodes
+}
+
+/** Replays into a cluster of ours that is new, and returns what that has then. */
+async function replayed(dir: string, size: number, exit = 0): Promise<{contents: Contents; said: string}> {
+  const fresh = await clusterOf(size)
+  const {port} = fresh.nodes[0]!
+  const done = await kvLog('replay', dir, '--to', addressOf(port))
+  expect({exit: done.exit, stderr: done.exit === exit ? '' : done.stderr}).toEqual({exit, stderr: ''})
+  const contents = await contentsOf(port)
+  await fresh.stop()
+  return {contents, said: `${done.stdout}${done.stderr}`}
+}
+
+/** The segment that is written, and its size. */
+function lastSegment(dir: string): {readonly name: string; readonly bytes: number} {
+  const name = readdirSync(dir)
+    .filter((entry) => entry.endsWith('.kvlog'))
+    .sort()
+    .at(-1)!
+  return {name, bytes: statSync(join(dir, name)).size}
+}
+
+/** Everything that may happen to the nodes and to the log node, one after the other and some of it at once, while the load goes on. */
+async function disturb(
+  nodes: ProcessCluster,
+  data: readonly NodeProcess[],
+  log: LogNode,
+  load: MixedLoad,
+): Promise<void> {
+  const recovered = async (): Promise<void> => {
+    await nodes.settled(COPIES)
+    await load.progress(STEP_OPERATIONS)
+  }
+  await load.progress(STEP_OPERATIONS)
+  await nodes.add()
+  await recovered()
+  await log.kill()
+  await load.progress(STEP_OPERATIONS)
+  await log.start(nodes.ports)
+  await recovered()
+  await data[1]!.kill()
+  await load.progress(STEP_OPERATIONS)
+  await data[1]!.start(nodes.ports)
+  await recovered()
+  log.signal('SIGSTOP')
+  await sleep(PAUSE_MS)
+  log.signal('SIGCONT')
+  await recovered()
+  await moveSome(nodes, data[0]!.port, 4_000)
+  await spreadAgain(nodes)
+  await recovered()
+  expect(await log.stop()).toBe(0)
+  await load.progress(STEP_OPERATIONS)
+  await log.start(nodes.ports)
+  await recovered()
+  log.signal('SIGSTOP')
+  await data[2]!.kill()
+  await sleep(PAUSE_MS)
+  log.signal('SIGCONT')
+  await data[2]!.start(nodes.ports)
+  await recovered()
+}
+
+/** Writes two keys at a time into one bucket, one after the other, so that their order in the log is known. */
+async function writeLate(ports: readonly number[], round: number): Promise<void> {
+  const client = new ClusterClient(ports.map((port) => ({host: '127.0.0.1', port})))
+  for (let i = 0; i < LATE_WRITES; i++) {
+    const reply = await client.send(['MSET', `{late}:${round}:${i}`, 'x', '{late}:last', `${round}:${i}`], '{late}')
+    expect(reply).toBe('OK')
+  }
+  await client.close()
+}
+
+/** A copy of the log in which the last segment ends in the middle of what `writeLate` wrote, at any byte. */
+async function cutCopy(dir: string, data: readonly NodeProcess[]): Promise<{cut: string; round: number}> {
+  for (let round = 0; ; round++) {
+    const before = lastSegment(dir)
+    await writeLate(
+      data.map(({port}) => port),
+      round,
+    )
+    await caughtUp(data)
+    const after = lastSegment(dir)
+    // Where a segment ends another cut is meant: that its head is whole is known already.
+    if (after.name !== before.name) continue
+    const cut = join(tempDir('cut').path, 'log')
+    cpSync(dir, cut, {recursive: true})
+    truncateSync(join(cut, after.name), Math.floor((before.bytes + after.bytes) / 2))
+    return {cut, round}
+  }
+}
+
+/** Of the keys that `writeLate` wrote there must be the first ones, to the cut, and nothing else may be missing. */
+function judgeCut(contents: Contents, whole: Contents, round: number): void {
+  const others = (all: Contents): Contents => new Map([...all].filter(([key]) => !key.startsWith('{late}')))
+  expect(differences(others(whole), others(contents))).toEqual([])
+  const late = [...contents.keys()].filter((key) => key.startsWith(`{late}:${round}:`))
+  expect(late.length).toBeGreaterThan(0)
+  expect(late.length).toBeLessThan(LATE_WRITES)
+  expect(new Set(late)).toEqual(new Set(late.map((_, i) => `{late}:${round}:${i}`)))
+  expect(contents.get('{late}:last')?.value).toBe(`${round}:${late.length - 1}`)
+}
+
+it('gives back every key, field and time, whatever happened to the cluster and to the log node', async () => {
+  const nodes = await clusterOf(3)
+  const data = [...nodes.nodes]
+  const dir = join(tempDir('log').path, 'log')
+  const log = await addLogNode(nodes, dir, '--segment-size', '4mb')
+  await nodes.settled(COPIES)
+  const load = new MixedLoad({ports: data.map(({port}) => port), clients: 8, pauseMs: 1})
+  onTestFinished(() => load.end())
+  await disturb(nodes, data, log, load)
+  await load.end()
+  const all = nodes.nodes.filter((node) => node !== log)
+  await caughtUp(all)
+  const {cut, round} = await cutCopy(dir, all)
+  const whole = await contentsOf(data[0]!.port)
+  const {strings, maps, expiring, expiringFields} = census(whole)
+  expect(Math.min(strings, maps, expiring, expiringFields, load.transactions)).toBeGreaterThan(50)
+  await nodes.stop()
+
+  expect((await kvLog('verify', dir)).exit).toBe(0)
+  expect(differences(whole, (await replayed(dir, 3)).contents)).toEqual([])
+  expect((await kvLog('verify', cut, '--json')).stdout).toContain('kvlog')
+  judgeCut((await replayed(cut, 1)).contents, whole, round)
+  const redis = await RedisCluster.start([], 0)
+  onTestFinished(() => redis.stop())
+  const port = redis.ports[0]!
+  // 7: fields that expire were left out, and named.
+  const done = await kvLog('replay', dir, '--to', addressOf(port))
+  expect(done).toMatchObject({exit: 7, stderr: expect.stringContaining('fields have an expiry')})
+  expect(differences(withoutFieldTimes(whole), await contentsOf(port, false))).toEqual([])
+}, 300_000)
+
+/** Kills all of them at one moment. */
+async function killAll(data: readonly NodeProcess[]): Promise<void> {
+  await Promise.all(data.map((node) => node.kill()))
+}

@@ -1,0 +1,101 @@
+/**
+ * A data-log node as a user starts it, `kv log start`, and what is asked about it: how far it is behind, and what `kv log` does with its files.
+ */
+import {Connection} from '../../src/client/connection.ts'
+import {replyText} from '../../src/client/reply.ts'
+import {run, type Child, type Finished} from '../support/child.ts'
+import {REPO_ROOT} from '../support/kv.ts'
+import {freePort} from '../support/ports.ts'
+import {waitFor} from '../support/wait.ts'
+import {startKv} from '../cli/kv-command.ts'
+import {NodeProcess, type ProcessCluster} from './processes.ts'
+import type {NodeAddress} from '../../src/node/options.ts'
+
+const HOST = '127.0.0.1'
+const COMMAND_TIMEOUT_MS = 120_000
+const CATCH_UP_MS = 60_000
+
+export class LogNode extends NodeProcess {
+  readonly dir: string
+  readonly #flags: readonly string[]
+
+  constructor(port: number, dir: string, flags: readonly string[]) {
+    super(port, {})
+    this.dir = dir
+    this.#flags = flags
+  }
+
+  protected override launch(join: readonly NodeAddress[]): Child {
+    const seeds = join.length === 0 ? [] : ['--join', join.map(({host, port}) => `${host}:${port}`).join(',')]
+    const flags = ['--dir', this.dir, '--port', `${this.port}`, '--json', ...seeds, ...this.#flags]
+    return startKv(['log', 'start', ...flags])
+  }
+}
+
+/** Starts a data-log node, which joins. */
+export async function addLogNode(cluster: ProcessCluster, dir: string, ...flags: string[]): Promise<LogNode> {
+  const node = new LogNode(await freePort(), dir, flags)
+  await cluster.adopt(node)
+  return node
+}
+
+/** Fields of INFO datalog. Errors: E_CONNECT and its kin. */
+export async function datalogInfo(connection: Connection): Promise<Map<string, string>> {
+  const text = replyText(await connection.send(['INFO', 'datalog'])) ?? ''
+  const lines = text.split('\r\n').filter((line) => line.includes(':'))
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+}
+
+export interface Lag {
+  readonly records: number
+  readonly bucketsBehind: number
+}
+
+/** What a master says of the one data-log node; null: it knows of none. */
+export function lagOf(info: ReadonlyMap<string, string>): Lag | null {
+  const line = info.get('log0')
+  if (line === undefined) return null
+  const figure = (name: string): number => Number(new RegExp(`${name}=([0-9.]+)`).exec(line)?.[1] ?? Number.NaN)
+  return {records: figure('lag_records'), bucketsBehind: figure('buckets_behind')}
+}
+
+export async function ask(port: number): Promise<Map<string, string>> {
+  const connection = await Connection.connect({host: HOST, port}, {connectTimeoutMs: 1_000, replyTimeoutMs: 4_000})
+  try {
+    return await datalogInfo(connection)
+  } finally {
+    connection.close()
+  }
+}
+
+/** Resolves when every data node says that the log has all that it has. */
+export async function caughtUp(nodes: readonly NodeProcess[]): Promise<void> {
+  let said: unknown = ''
+  const isThere = async (): Promise<boolean> => {
+    const lags = await Promise.all(nodes.map(async ({port}) => lagOf(await ask(port)))).catch((error: unknown) => {
+      said = String(error)
+      return []
+    })
+    if (lags.length === 0) return false
+    said = lags
+    return lags.every((lag) => lag !== null && lag.records === 0 && lag.bucketsBehind === 0)
+  }
+  await waitFor('the log has everything', isThere, {timeoutMs: CATCH_UP_MS, intervalMs: 50}).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${JSON.stringify(said)}`)
+  })
+}
+
+/** Resolves when the cluster waits for this log, and so says the log. */
+export async function countedOn({port}: LogNode): Promise<void> {
+  const isOn = async (): Promise<boolean> => (await ask(port)).get('log_counted_on') === '1'
+  await waitFor('the log is counted on', isOn, {timeoutMs: CATCH_UP_MS, intervalMs: 50})
+}
+
+/** `kv log ...` to its end. */
+export function kvLog(...args: string[]): Promise<Finished> {
+  return run('./bin/kv', ['log', ...args], {cwd: REPO_ROOT, timeoutMs: COMMAND_TIMEOUT_MS})
+}
+
+export function addressOf(port: number): string {
+  return `${HOST}:${port}`
+}
