@@ -109,6 +109,11 @@ export const LINK_PACKET_BYTES_MAX = 16 * 1024 * 1024
 export const LINK_RESEND_MS = 250
 /** ... to a data-log node: its acknowledgement waits for a disk. */
 export const LOG_RESEND_MS = 2_000
+/** Bytes of entries, about, that DATALOG READ gives if nothing is said. */
+export const LOG_PAGE_BYTES = 1024 * 1024
+export const LOG_PAGE_BYTES_MAX = 16 * 1024 * 1024
+/** Records that a master keeps for data-log nodes that were away. Scanned in one go, so not more. */
+export const LOG_BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 /** Images of buckets that a master sends to one data-log node at a time. */
 export const LOG_IMAGES_MAX = 128
 /** A synchronous data-log node that was late is counted on again when it was in step for this long. */
@@ -175,6 +180,8 @@ export const REBUILD_PARTITIONS = 64
 export const REBUILD_WRITE_BYTES = 128 * 1024
 /** Bytes of such a file read at once; a larger record (one huge value) is read whole. */
 export const REBUILD_READ_BYTES = 1024 * 1024
+/** Bytes that a compaction has on their way to the disk. */
+export const COMPACT_PENDING_BYTES_MAX = 16 * 1024 * 1024
 /** A replay waits so long for a target that is away for a moment, or in a failover, before it gives up. */
 export const REPLAY_RETRY_MS = 15_000
 /** Pause before it tries again: it begins here and doubles. */

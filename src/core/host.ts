@@ -56,6 +56,8 @@ export interface Host {
   shutdown(session: Session, options: ShutdownOptions): string | null
   /** This node, alone and empty, joins the cluster of the node at this address; `session` is completed when it is in, or cannot. */
   meet(session: Session, host: string, port: number): void
+  /** Reads the data log from a place on; `session` is completed with the page. Returns an error text if none is kept here. */
+  readLog(session: Session, from: {readonly segment: number; readonly offset: number}, bytes: number): string | null
   /** Starts a save; `session` is completed when it ends, or answered at once for a background one. Returns an error text if it cannot start. */
   save(session: Session | null, isBackground: boolean): string | null
   sessions(): Iterable<Session>

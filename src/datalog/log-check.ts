@@ -44,6 +44,12 @@ export class LogChecker implements EntryVisitor {
     }
   }
 
+  /** The log begins later than it seemed: the next table is taken as it is. */
+  restart(): void {
+    this.#hasTable = false
+    this.#isTainted.fill(0)
+  }
+
   /** Returns what is wrong with the body itself, or null. */
   entry(kind: number, body: Buffer): string | null {
     return walkEntry(kind, body, this.#cursor, this)

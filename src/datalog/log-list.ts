@@ -3,7 +3,7 @@ import {errnoCode} from '../disk/durable-file.ts'
 import {logError, noLog} from './log-errors.ts'
 import {nodeLogFileSystem, type LogFileSystem} from './log-fs.ts'
 import {checkIdentity, readHead} from './log-reader.ts'
-import {listSegments, SegmentSource, type SegmentName} from './segment-files.ts'
+import {listSegments, openListed, type SegmentSource} from './segment-files.ts'
 import {BLOCK_HEAD} from './segment-format.ts'
 import {scanSegment} from './segment-scan.ts'
 import {decodeFoot, SegmentTable, type SegmentFoot} from './segment-table.ts'
@@ -30,11 +30,12 @@ export async function listLog(
     let identity: LogIdentity | null = null
     const segments: SegmentInfo[] = []
     for (const name of names) {
-      const source = await SegmentSource.open(name, fs)
+      const source = await openListed(dir, name, fs)
+      if (source === null) continue
       try {
         const block = source.foot ?? (await readHead(source))
         identity = (block && checkIdentity(name.file, block.body, identity)) ?? identity
-        segments.push(await infoOf(name, source, name === names.at(-1) && block !== null))
+        segments.push(await infoOf(source, name === names.at(-1) && block !== null))
       } finally {
         await source.close()
       }
@@ -45,8 +46,8 @@ export async function listLog(
   }
 }
 
-async function infoOf(name: SegmentName, source: SegmentSource, isOpen: boolean): Promise<SegmentInfo> {
-  const {number, file, isCompressed} = name
+async function infoOf(source: SegmentSource, isOpen: boolean): Promise<SegmentInfo> {
+  const {number, file, isCompressed} = source.name
   const foot = source.foot === null ? null : decodeFoot(source.foot.body)
   if (foot !== null) return {...foot, number, file, bytes: source.bytes, state: isCompressed ? 'compressed' : 'sealed'}
   const table = new SegmentTable()

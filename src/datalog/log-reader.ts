@@ -10,7 +10,14 @@ import {LOG_FOLLOW_POLL_MS} from '../constants.ts'
 import {errnoCode} from '../disk/durable-file.ts'
 import {damaged, foreign, logError, missing, noLog, unknownFormat} from './log-errors.ts'
 import {nodeLogFileSystem, type LogFileSystem} from './log-fs.ts'
-import {listSegments, PLAIN_SUFFIX, SegmentSource, segmentStem, type SegmentName} from './segment-files.ts'
+import {
+  listSegments,
+  openListed,
+  PLAIN_SUFFIX,
+  type SegmentSource,
+  segmentStem,
+  type SegmentName,
+} from './segment-files.ts'
 import {BLOCK_FOOT, BLOCK_HEAD, readBlock, readIdentity, type Block} from './segment-format.ts'
 import {scanSegment} from './segment-scan.ts'
 import {decodeFoot, rangeOf} from './segment-table.ts'
@@ -28,7 +35,7 @@ export async function openLogReader(
     const names = await listSegments(dir, fs)
     if (names.length === 0) throw noLog(dir)
     let identity: LogIdentity | null = null
-    for (const name of names) identity = (await identityOf(name, fs, identity)) ?? identity
+    for (const name of names) identity = (await identityOf(dir, name, fs, identity)) ?? identity
     if (identity !== null) return new FolderReader(dir, fs, identity)
     throw damaged({segment: names[0]!.number, file: names[0]!.file, offset: 0, words: 'nothing says whose log it is'})
   } catch (error) {
@@ -38,14 +45,12 @@ export async function openLogReader(
 
 /** Null: it is damaged or gone. Errors: E_LOG_FORMAT, E_LOG_FOREIGN. */
 async function identityOf(
+  dir: string,
   name: SegmentName,
   fs: LogFileSystem,
   wanted: LogIdentity | null,
 ): Promise<LogIdentity | null> {
-  const source = await SegmentSource.open(name, fs).catch((error: unknown) => {
-    if (errnoCode(error) === 'ENOENT') return null
-    throw error
-  })
+  const source = await openListed(dir, name, fs)
   if (source === null) return null
   try {
     const block = source.foot ?? (await readHead(source))
@@ -152,13 +157,10 @@ class FolderReader implements LogReader {
   }
 
   async *#segment(name: SegmentName, crc: number | null, options: ReadOptions): AsyncGenerator<LoggedEntry, Ending> {
-    let source: SegmentSource
-    try {
-      source = await SegmentSource.open(name, this.#fs)
-    } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return {kind: 'gone'}
+    const source = await openListed(this.#dir, name, this.#fs).catch((error: unknown) => {
       throw logError(this.#dir, error)
-    }
+    })
+    if (source === null) return {kind: 'gone'}
     try {
       return yield* new SegmentReader(this, source, options).read(crc)
     } catch (error) {

@@ -7,7 +7,7 @@
 import {replaceFile} from '../disk/durable-file.ts'
 import {damaged, missing} from './log-errors.ts'
 import {checkIdentity, readHead} from './log-reader.ts'
-import {listSegments, listTemps, SegmentSource, type SegmentName} from './segment-files.ts'
+import {listLeftovers, listSegments, SegmentSource, type SegmentName} from './segment-files.ts'
 import {BLOCK_FOOT, BLOCK_HEAD, BLOCK_MARK, type Block} from './segment-format.ts'
 import {scanSegment} from './segment-scan.ts'
 import {SegmentTable} from './segment-table.ts'
@@ -37,7 +37,7 @@ export interface Recovered {
 
 /** Errors: E_LOG_FOREIGN, E_LOG_FORMAT, E_LOG_DAMAGED, E_LOG_MISSING, and what the file system throws. */
 export async function recover(dir: string, identity: LogIdentity, fs: LogFileSystem): Promise<Recovered> {
-  for (const temp of await listTemps(dir, fs)) await fs.unlink(temp)
+  for (const path of await listLeftovers(dir, fs)) await fs.unlink(path)
   const names = await listSegments(dir, fs)
   names.forEach(({number}, i) => {
     const next = names[0]!.number + i

@@ -9,7 +9,14 @@ import {LogChecker, type LogPoint} from './log-check.ts'
 import {logError, noLog} from './log-errors.ts'
 import {nodeLogFileSystem, type LogFileSystem} from './log-fs.ts'
 import {checkIdentity} from './log-reader.ts'
-import {listSegments, PLAIN_SUFFIX, SegmentSource, segmentStem, type SegmentName} from './segment-files.ts'
+import {
+  listSegments,
+  openListed,
+  PLAIN_SUFFIX,
+  segmentStem,
+  type SegmentName,
+  type SegmentSource,
+} from './segment-files.ts'
 import {BLOCK_FOOT, BLOCK_HEAD, type Block} from './segment-format.ts'
 import {scanSegment, type Scanned} from './segment-scan.ts'
 import {decodeFoot, SegmentTable, type SegmentCounts} from './segment-table.ts'
@@ -106,9 +113,9 @@ class Verification {
   }
 
   async #sizeOf(name: SegmentName): Promise<number> {
-    const source = await SegmentSource.open(name, this.#fs)
-    await source.close()
-    return source.bytes
+    const source = await openListed(this.#dir, name, this.#fs)
+    await source?.close()
+    return source?.bytes ?? 0
   }
 
   #find(finding: LogFinding): void {
@@ -125,10 +132,12 @@ class Verification {
   }
 
   async #segment(name: SegmentName, isLast: boolean, onBytes: (bytes: number) => void): Promise<void> {
-    this.#place = {segment: name.number, file: name.file, offset: 0}
+    const source = await openListed(this.#dir, name, this.#fs)
+    // Removed since it was listed, as all before it were.
+    if (source === null) return this.#checker.restart()
+    this.#place = {segment: name.number, file: source.name.file, offset: 0}
     this.#segmentFindings = 0
     this.#counts.begin(name.number, 0)
-    const source = await SegmentSource.open(name, this.#fs)
     try {
       for await (const item of scanSegment(source, 0, this.#crc)) {
         this.#place = {...this.#place, offset: item.kind === 'block' ? item.block.offset : item.offset}

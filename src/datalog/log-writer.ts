@@ -2,7 +2,7 @@
  * Writes the log of a folder.
  *
  *   append --> queue --> group: one writev(2), one fdatasync(2) --> durable
- *                 `----> seal: the group ends with FOOT; then the next segment is put in place
+ *                 `----> seal: FOOT, one fdatasync(2); then the next segment is put in place
  *
  * Group commit: while one group is being synced later entries gather, and go together with the next. Where a segment ends is decided by `append`, and what its
  * FOOT and the next HEAD say is written down at that moment; offsets, chain and CRCs are made when a group is written, so that every block can say what was
@@ -27,6 +27,7 @@ import {nodeLogFileSystem, type LogFileSystem, type SegmentFile} from './log-fs.
 import {recover, type LogCut, type Recovered} from './log-recovery.ts'
 import {PLAIN_SUFFIX, segmentStem} from './segment-files.ts'
 import {BLOCK_FOOT, BLOCK_HEAD, BLOCK_HEAD_BYTES, BLOCK_MARK, encodeBlockHead} from './segment-format.ts'
+import {LogUpkeep, type UpkeepOptions} from './log-upkeep.ts'
 import type {KvError} from '../errors.ts'
 import type {LogPositions} from '../record/log-position.ts'
 import type {SegmentTable} from './segment-table.ts'
@@ -35,7 +36,7 @@ import type {LogIdentity, LogWriter} from './types.ts'
 const DAY_MS = 86_400_000
 const NOTHING = Buffer.alloc(0)
 
-export interface LogWriterOptions {
+export interface LogWriterOptions extends UpkeepOptions {
   readonly identity: LogIdentity
   /** Unix ms; default: the clock. */
   readonly now?: number
@@ -54,10 +55,19 @@ export interface LogWriterOptions {
   readonly fs?: LogFileSystem
 }
 
-/** An entry, or the end of a segment and the beginning of the next one. */
-type Queued =
-  | {readonly kind: number; readonly body: Buffer; readonly time: number}
-  | {readonly foot: Buffer; readonly head: Buffer; readonly time: number}
+interface Entry {
+  readonly kind: number
+  readonly body: Buffer
+  readonly time: number
+}
+
+/** The end of a segment and the beginning of the next one. */
+interface Seal {
+  readonly foot: Buffer
+  readonly head: Buffer
+  readonly time: number
+  readonly neededFrom: number
+}
 
 /**
  * Opens the log in a folder to write on, or begins one. Errors: E_LOG_IN_USE, E_LOG_FOREIGN (the log of another cluster), E_LOG_FORMAT, E_LOG_DAMAGED,
@@ -98,7 +108,8 @@ export class FolderWriter implements LogWriter {
   #offset: number
   #time: number
   #appended = 0
-  #queue: Queued[] = []
+  #queue: (Entry | Seal)[] = []
+  readonly #upkeep: LogUpkeep
   /** As the disk has it: the open segment, what was written to it, what of that is durable, the crc of the last block. */
   #file: SegmentFile | null = null
   #written: {number: number; size: number; synced: number; crc: number}
@@ -121,6 +132,7 @@ export class FolderWriter implements LogWriter {
     this.#fs = fs
     this.#unlock = unlock
     this.#options = options
+    this.#upkeep = new LogUpkeep(dir, fs, options)
     this.#recovered = recovered
     this.identity = options.identity
     this.#segmentBytes = options.segmentBytes ?? LOG_SEGMENT_BYTES
@@ -137,6 +149,7 @@ export class FolderWriter implements LogWriter {
     const {open, number} = this.#recovered
     if (open !== null) {
       this.#file = await this.#fs.openSegment(open.file)
+      this.#beginUpkeep(this.#table.neededFrom(number), this.#time)
       return
     }
     const next = number === 0 ? (this.#options.firstSegment ?? 1) : number + 1
@@ -145,7 +158,9 @@ export class FolderWriter implements LogWriter {
     this.#table.begin(next, this.#time)
     const head = this.#table.encodeHead(this.identity)
     this.#offset = BLOCK_HEAD_BYTES + head.length
+    const neededFrom = this.#table.neededFrom(next)
     await this.#create(head, this.#time)
+    this.#beginUpkeep(neededFrom, this.#time)
   }
 
   get positions(): LogPositions {
@@ -187,7 +202,8 @@ export class FolderWriter implements LogWriter {
     this.#table.begin(++this.#number, time)
     const head = this.#table.encodeHead(this.identity)
     this.#offset = BLOCK_HEAD_BYTES + head.length
-    if (this.#failure === null) this.#queue.push({foot, head, time})
+    const neededFrom = this.#table.neededFrom(this.#number)
+    if (this.#failure === null) this.#queue.push({foot, head, time, neededFrom})
   }
 
   async #run(): Promise<void> {
@@ -218,17 +234,30 @@ export class FolderWriter implements LogWriter {
       entries++
     }
     const seal = next !== undefined && 'foot' in next ? next : null
-    if (seal !== null) this.#addBlock(pieces, BLOCK_FOOT, seal.foot, seal.time)
     this.#queue.splice(0, seal === null ? entries : entries + 1)
+    if (entries > 0) {
+      await this.#write(pieces)
+      this.pendingBytes -= bytes
+      this.durable += entries
+      this.#options.onDurable?.(this.durable)
+    }
+    if (seal !== null) await this.#sealSegment(seal)
+  }
+
+  /** FOOT vouches for all before it, so it is written when that is durable; and it is durable itself before there is another segment. */
+  async #sealSegment(seal: Seal): Promise<void> {
+    const pieces: Buffer[] = []
+    this.#addBlock(pieces, BLOCK_FOOT, seal.foot, seal.time)
     await this.#write(pieces)
-    this.pendingBytes -= bytes
-    this.durable += entries
-    if (entries > 0) this.#options.onDurable?.(this.durable)
-    if (seal === null) return
     await this.#file!.close()
     this.#file = null
     this.#written.number++
     await this.#create(seal.head, seal.time)
+    this.#beginUpkeep(seal.neededFrom, seal.time)
+  }
+
+  #beginUpkeep(neededFrom: number, now: number): void {
+    this.#upkeep.begin({open: this.#written.number, neededFrom, now})
   }
 
   #addBlock(pieces: Buffer[], kind: number, body: Buffer, time: number): void {
@@ -267,6 +296,7 @@ export class FolderWriter implements LogWriter {
 
   async #end(): Promise<void> {
     await this.#running
+    await this.#upkeep.stop()
     try {
       if (this.#failure === null && !this.#isMarked) {
         const pieces: Buffer[] = []

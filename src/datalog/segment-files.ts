@@ -2,13 +2,14 @@
 import {join} from 'node:path'
 import {createZstdDecompress} from 'node:zlib'
 import {LOG_READ_BYTES} from '../constants.ts'
-import {openToRead, type OpenFile} from '../disk/durable-file.ts'
+import {errnoCode, openToRead, type OpenFile} from '../disk/durable-file.ts'
 import {BLOCK_FOOT, readBlock, readTrailer, SKIPPABLE_HEAD_BYTES, TRAILER_BYTES, type Block} from './segment-format.ts'
 import type {LogFileSystem} from './log-fs.ts'
 
 export const PLAIN_SUFFIX = '.kvlog'
 export const COMPRESSED_SUFFIX = '.kvlog.zst'
 const NUMBER_DIGITS = 10
+const ZSTD_CHUNK_BYTES_MIN = 4096
 const NAME = /^(\d{10})\.kvlog(\.zst)?$/
 const TEMP = /^\d{10}\.kvlog.*\.tmp-\d+$/
 
@@ -24,6 +25,11 @@ export function segmentStem(number: number): string {
   return String(number).padStart(NUMBER_DIGITS, '0')
 }
 
+/** Both files that a segment may be in. */
+export function segmentFiles(dir: string, number: number): string[] {
+  return [COMPRESSED_SUFFIX, PLAIN_SUFFIX].map((suffix) => join(dir, segmentStem(number) + suffix))
+}
+
 /** Ascending. One that is there in both forms (its compression was cut short) is given once, plain. */
 export async function listSegments(dir: string, fs: LogFileSystem): Promise<SegmentName[]> {
   const byNumber = new Map<number, SegmentName>()
@@ -36,9 +42,35 @@ export async function listSegments(dir: string, fs: LogFileSystem): Promise<Segm
   return [...byNumber.values()]
 }
 
-/** Files that a writer was making when it died. Only who has the lock may remove them. */
-export async function listTemps(dir: string, fs: LogFileSystem): Promise<string[]> {
-  return (await fs.readdir(dir)).filter((name) => TEMP.test(name)).map((name) => join(dir, name))
+/**
+ * What a writer left that died: files that it was making, and compressed segments of which the plain one was not yet removed. Only who has the lock may remove
+ * them.
+ */
+export async function listLeftovers(dir: string, fs: LogFileSystem): Promise<string[]> {
+  const names = new Set(await fs.readdir(dir))
+  const isTwin = (name: string): boolean => {
+    const match = NAME.exec(name)
+    return match?.[2] !== undefined && names.has(match[1]! + PLAIN_SUFFIX)
+  }
+  return [...names].filter((name) => TEMP.test(name) || isTwin(name)).map((name) => join(dir, name))
+}
+
+/** For who has no lock: opens a segment in the form that it has by now; null: it was removed since it was listed. */
+export async function openListed(dir: string, name: SegmentName, fs: LogFileSystem): Promise<SegmentSource | null> {
+  for (let now: SegmentName | undefined = name; now !== undefined;) {
+    try {
+      return await SegmentSource.open(now, fs)
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT') throw error
+    }
+    now = (await listSegments(dir, fs)).find(({number}) => number === name.number)
+  }
+  return null
+}
+
+/** For zlib: pieces of the output for a segment of this size. Fewer are quicker, but each is allocated whole. */
+export function zstdChunkBytes(size: number): number {
+  return Math.max(ZSTD_CHUNK_BYTES_MIN, Math.min(size, LOG_READ_BYTES))
 }
 
 /** The bytes of a segment as they were before it was compressed. */
@@ -90,7 +122,7 @@ export class SegmentSource {
     const footBytes = this.foot === null ? 0 : SKIPPABLE_HEAD_BYTES + this.foot.end - this.foot.offset
     const packed = await readUpTo(this.#file, 0, this.bytes - footBytes)
     const limit = this.foot?.end ?? Infinity
-    const stream = createZstdDecompress({chunkSize: LOG_READ_BYTES})
+    const stream = createZstdDecompress({chunkSize: zstdChunkBytes(limit)})
     stream.end(packed)
     const chunks: Buffer[] = []
     let total = 0

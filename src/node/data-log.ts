@@ -10,10 +10,13 @@ import {LOG_NOTE} from '../record/log-entry.ts'
 import {LogPositions} from '../record/log-position.ts'
 import {KV_VERSION} from '../constants.ts'
 import {KvError} from '../errors.ts'
+import {nodeLogFileSystem} from '../datalog/log-fs.ts'
+import {openLogReader} from '../datalog/log-reader.ts'
 import {openLogWriter} from '../datalog/log-writer.ts'
+import {listSegments} from '../datalog/segment-files.ts'
 import type {DataLogOptions} from './options.ts'
 import type {LogSink} from '../core/replication/recorder.ts'
-import type {LogWriter} from '../datalog/types.ts'
+import type {LoggedEntry, LogPlace, LogReader, LogWriter} from '../datalog/types.ts'
 import type {NodeLog} from './log.ts'
 
 export interface DataLogHost {
@@ -25,6 +28,13 @@ export interface DataLogHost {
   failed(error: Error): void
 }
 
+/** Entries of the log, and where the next ones are. */
+export interface LogPage {
+  readonly next: LogPlace
+  readonly lastSegment: number
+  readonly entries: readonly LoggedEntry[]
+}
+
 export class DataLog implements LogSink {
   readonly #options: DataLogOptions
   readonly #nodeId: string
@@ -33,6 +43,7 @@ export class DataLog implements LogSink {
   #writer: LogWriter | null = null
   #opening: Promise<void> | null = null
   readonly #waiting: {readonly kind: number; readonly body: Buffer; readonly time: number}[] = []
+  #reader: Promise<LogReader> | null = null
   #count = 0
   /** Entries that the writer was given which the core does not know of. */
   #own = 0
@@ -93,6 +104,27 @@ export class DataLog implements LogSink {
       this.#opening ??= this.#open(this.#host!.clusterId()).catch((error: KvError) => this.#failed(error))
     }
     return ++this.#count
+  }
+
+  /** Entries from a place on, about so many bytes of them, as they are in the files. Errors: E_LOG and its kin. */
+  async read(from: LogPlace, bytes: number): Promise<LogPage> {
+    const {dir} = this.#options
+    const lastSegment = (await listSegments(dir, nodeLogFileSystem)).at(-1)?.number ?? 0
+    if (lastSegment === 0) return {next: from, lastSegment, entries: []}
+    this.#reader ??= openLogReader(dir)
+    const reader = await this.#reader
+    const entries: LoggedEntry[] = []
+    let next = from
+    let left = bytes
+    if (bytes > 0) {
+      for await (const entry of reader.entries(from.segment === 0 ? {} : {from})) {
+        entries.push(entry)
+        next = {segment: entry.segment, offset: entry.offset + 1}
+        left -= entry.body.length
+        if (left <= 0) break
+      }
+    }
+    return {next, lastSegment, entries}
   }
 
   /** What was appended becomes durable first. */

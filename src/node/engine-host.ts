@@ -6,6 +6,8 @@ import type {ReplyWriter} from '../resp/reply-writer.ts'
 import type {Session} from '../core/session.ts'
 import {Settings} from './settings.ts'
 import type {ClientServer} from './server.ts'
+import type {DataLog, LogPage} from './data-log.ts'
+import type {LogPlace} from '../datalog/types.ts'
 import type {NodeLog} from './log.ts'
 import type {NodeOptions} from './options.ts'
 import type {Saver} from './saver.ts'
@@ -20,6 +22,7 @@ export interface HostParts {
   readonly saver: Saver | null
   /** Joins the cluster of the node at this address. Errors: E_JOIN. */
   readonly meet: (address: Address) => Promise<void>
+  readonly dataLog: DataLog | null
   /** A client sent SHUTDOWN. Resolves with an error text if the node goes on. */
   readonly shutdown: (options: ShutdownOptions) => Promise<string | null>
 }
@@ -89,6 +92,19 @@ export class EngineHost implements Host {
         this.complete(session, (out) => out.error(`ERR ${message}`))
       },
     )
+  }
+
+  readLog(session: Session, from: LogPlace, bytes: number): string | null {
+    const {dataLog} = this.#live
+    if (!dataLog) return 'ERR this node keeps no data log'
+    dataLog.read(from, bytes).then(
+      (page) => this.complete(session, (out) => writePage(out, page)),
+      (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error)
+        this.complete(session, (out) => out.error(`ERR ${message}`))
+      },
+    )
+    return null
   }
 
   save(session: Session | null, isBackground: boolean): string | null {
@@ -167,5 +183,17 @@ export class EngineHost implements Host {
   get #settings(): Settings {
     const {server, saver} = this.#live
     return (this.#allSettings ??= new Settings(this.#options, server, saver?.path ?? '', () => this.address))
+  }
+}
+
+function writePage(out: ReplyWriter, {next, lastSegment, entries}: LogPage): void {
+  out.array(3 + entries.length)
+  out.integer(next.segment)
+  out.integer(next.offset)
+  out.integer(lastSegment)
+  for (const {segment, offset, time, kind, body} of entries) {
+    out.array(5)
+    for (const number of [segment, offset, time, kind]) out.integer(number)
+    out.bulkBuffer(body)
   }
 }

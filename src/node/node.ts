@@ -67,6 +67,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
     ticker,
     saver,
     meet: (address) => driver.meet(address),
+    dataLog,
     shutdown: async (wanted) => {
       try {
         await shutdown.join('SHUTDOWN', wanted)

@@ -275,6 +275,10 @@ export class SimNode implements Endpoint, Host, ClusterHost {
 
   meet(): void {}
 
+  readLog(): string | null {
+    return 'ERR not here'
+  }
+
   save(): string | null {
     return 'ERR not here'
   }

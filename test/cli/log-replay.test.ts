@@ -36,7 +36,9 @@ describe('kv log replay', () => {
     expect(await dumpServer(port)).toEqual(await dumpEngine(recorder.subject))
     const second = await kv([...args, '--json'])
     expect(second.exit).toBe(1)
-    expect(JSON.parse(second.stdout)).toMatchObject({error: {code: 'E_TARGET', message: expect.stringContaining('21 keys')}})
+    expect(JSON.parse(second.stdout)).toMatchObject({
+      error: {code: 'E_TARGET', message: expect.stringContaining('21 keys')},
+    })
   })
 
   test('exits 7 and names the buckets of which the log knows nothing', async () => {

@@ -175,6 +175,10 @@ export class Stage implements Host {
     this.asked.push(`meet ${session.id} ${host} ${port}`)
   }
 
+  readLog(): string | null {
+    return 'ERR this node keeps no data log'
+  }
+
   save(session: Session | null, isBackground: boolean): string | null {
     this.asked.push(`save ${session?.id ?? '-'} ${isBackground ? 'background' : 'foreground'}`)
     return this.refusal

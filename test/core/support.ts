@@ -48,6 +48,10 @@ export class TestHost implements Host {
 
   meet(): void {}
 
+  readLog(): string | null {
+    return 'ERR this node keeps no data log'
+  }
+
   save(): string | null {
     return null
   }

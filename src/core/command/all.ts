@@ -1,5 +1,6 @@
 /** Every command of the server; one file a family. */
 import {CLUSTER_COMMANDS} from './cluster.ts'
+import {DATALOG_COMMANDS} from './datalog.ts'
 import {CONNECTION_COMMANDS} from './connection.ts'
 import {KEY_COMMANDS} from './key.ts'
 import {MAP_COMMANDS} from './map.ts'
@@ -16,4 +17,5 @@ export const ALL_COMMANDS: readonly CommandSpec[] = [
   ...CONNECTION_COMMANDS,
   ...SERVER_COMMANDS,
   ...CLUSTER_COMMANDS,
+  ...DATALOG_COMMANDS,
 ]

@@ -10,6 +10,7 @@
  *   AGREED       lines of bucket u16, epoch u32, isSame u8
  *   REFUSED      lines of bucket u16, epoch u32, reason u8                          your records were not applied
  *   SERVING      lines of bucket u16, epoch u32                                     I answer clients now
+ *   LOG_AT       lines as AGREE's                                                  the data log is not there, but here: can you go on from it?
  *   the others   JSON or Raft's own bytes
  */
 import {BUCKET_COUNT} from '../../constants.ts'
@@ -28,6 +29,7 @@ export const MESSAGE_GRANT = 11
 export const MESSAGE_PROPOSE = 12
 export const MESSAGE_JOIN = 13
 export const MESSAGE_JOIN_REPLY = 14
+export const MESSAGE_LOG_AT = 15
 
 /** A newer epoch is known here. */
 export const REFUSED_STALE = 1

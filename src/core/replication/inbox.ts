@@ -6,6 +6,7 @@ import {
   MESSAGE_AGREE,
   MESSAGE_AGREED,
   MESSAGE_IMAGE,
+  MESSAGE_LOG_AT,
   MESSAGE_RECORDS,
   MESSAGE_REFUSED,
   MESSAGE_SERVING,
@@ -16,10 +17,11 @@ import {
   decodePositions,
   decodeSyncBegin,
   decodeVerdicts,
+  encodePositions,
   encodeVerdicts,
 } from '../peer/message.ts'
 import type {Link} from '../peer/link.ts'
-import type {Verdict} from '../peer/message.ts'
+import type {Position, Verdict} from '../peer/message.ts'
 import type {Master} from './master.ts'
 import type {Replica} from './replica.ts'
 
@@ -43,6 +45,7 @@ export class Inbox {
     else if (type === MESSAGE_AGREE) this.#agree(link, slot, body)
     else if (type === MESSAGE_AGREED) master.agreed(slot, decodeVerdicts(body) ?? [])
     else if (type === MESSAGE_SERVING) master.serving(decodeEpochs(body) ?? [])
+    else if (type === MESSAGE_LOG_AT) master.logs.resume(slot, decodePositions(body) ?? [])
     else if (type === MESSAGE_REFUSED) this.#refused(slot, body)
   }
 
@@ -54,13 +57,18 @@ export class Inbox {
   #agree(link: Link, slot: number, body: Buffer): void {
     const verdicts: Verdict[] = []
     const stale: Verdict[] = []
+    const elsewhere: Position[] = []
     for (const line of decodePositions(body) ?? []) {
       const isSame = this.#replica.agree(slot, line)
       const {bucket, epoch} = line
       if (isSame === null) stale.push(this.#stale(bucket))
       else verdicts.push({bucket, epoch, code: isSame ? 1 : 0})
+      const place = isSame === false ? this.#replica.whereabouts(bucket) : null
+      if (place) elsewhere.push(place)
     }
     refuse(link, stale)
+    // Before the answer: it says what may be done about it.
+    if (elsewhere.length > 0) link.append(MESSAGE_LOG_AT, encodePositions(elsewhere))
     if (verdicts.length > 0) link.append(MESSAGE_AGREED, encodeVerdicts(verdicts))
   }
 

@@ -3,6 +3,7 @@
  *
  *   OFF --we become master, or the log node is there--> ASKED --it is where we are--> FOLLOWING
  *                                                        --it is elsewhere--> COPYING --the image is durable there--> FOLLOWING
+ *                                                        --it is behind, and the backlog has the rest--> RESUMED, asked again
  *
  * The bucket's records follow the question in the same stream, so that none is missing when the answer is yes. An asynchronous log node only receives
  * (replica-sets.ts); a synchronous one that is counted on (`Member.isLogOn`, agreed) holds up replies as a copy in sync does, and while it does not
@@ -11,7 +12,8 @@
  * If a log node cannot keep up, its link breaks (peer/link.ts), and all begins anew: what it missed is in the images.
  */
 import {BUCKET_COUNT, LOG_IMAGES_MAX, LOG_RESEND_MS} from '../../constants.ts'
-import {MESSAGE_AGREE, encodePositions} from '../peer/message.ts'
+import {MESSAGE_AGREE, MESSAGE_RECORDS, encodePositions} from '../peer/message.ts'
+import {Backlog} from './backlog.ts'
 import {Copier} from './copier.ts'
 import {DOUBT_UNLOGGED} from './replica-sets.ts'
 import type {ClusterMap} from '../cluster/cluster-map.ts'
@@ -24,6 +26,8 @@ const OFF = 0
 const ASKED = 1
 const COPYING = 2
 const FOLLOWING = 3
+/** Asked a second time, with the rest behind the question; the answer to the first time is still to come. */
+const RESUMED = 4
 
 /** What the feeds know of their master. */
 export interface FeedContext {
@@ -47,6 +51,8 @@ interface Feed {
   readonly copier: Copier
   /** Buckets that wait for their image. */
   readonly queue: Set<number>
+  /** Buckets for which the backlog was tried since they were asked about. */
+  readonly wasResumed: Set<number>
   asks: Position[]
   isOn: boolean
 }
@@ -71,6 +77,7 @@ export class LogFeeds {
 
   /** Members came, went, or changed: who is to be given records? */
   membersChanged(): void {
+    this.#keepBacklog()
     for (const [slot, feed] of this.#feeds) {
       const member = this.#c.map().members[slot]
       if (member?.log === undefined || member.isDown || member.incarnation !== feed.incarnation) this.#end(feed)
@@ -122,10 +129,49 @@ export class LogFeeds {
     // It executes what we send; from now on only its disk is waited for.
     if (link) link.resendMs = LOG_RESEND_MS
     for (const {bucket, epoch, code} of feed ? verdicts : []) {
-      if (feed!.state[bucket] !== ASKED || this.#c.reign[bucket] !== epoch) continue
+      if (this.#c.reign[bucket] !== epoch) continue
+      const state = feed!.state[bucket]
+      // The answer to the first question: the second is on its way.
+      if (state === RESUMED) feed!.state[bucket] = ASKED
+      if (state !== ASKED) continue
       if (code === 1) this.#follow(feed!, bucket)
       else this.#copy(feed!, bucket)
     }
+  }
+
+  /** It is behind us: it gets what it missed, if that is still there. */
+  resume(slot: number, places: readonly Position[]): void {
+    const feed = this.#feeds.get(slot)
+    const link = this.#c.linkOf(slot)
+    const {effects, reign, sets} = this.#c
+    if (!feed || !link || !sets.backlog) return
+    // All that was executed is in the backlog then.
+    sets.flush()
+    const wanted = new Map<number, {epoch: number; seq: number}>()
+    for (const {bucket, positionEpoch: epoch, seq} of places) {
+      const isOurs = feed.state[bucket] === ASKED && reign[bucket] === epoch && !feed.wasResumed.has(bucket)
+      if (isOurs && seq < effects.seq[bucket]! && !effects.isBusy(bucket)) wanted.set(bucket, {epoch, seq})
+    }
+    if (wanted.size === 0) return
+    const rest = sets.backlog.since(wanted)
+    const asks: Position[] = []
+    for (const {bucket, positionEpoch, seq} of places) {
+      if (wanted.get(bucket)?.seq !== effects.seq[bucket]) continue
+      asks.push({bucket, epoch: reign[bucket]!, positionEpoch, seq})
+      feed.wasResumed.add(bucket)
+      feed.state[bucket] = RESUMED
+    }
+    if (asks.length === 0) return
+    link.append(MESSAGE_AGREE, encodePositions(asks))
+    link.append(MESSAGE_RECORDS, rest)
+  }
+
+  #keepBacklog(): void {
+    const {sets} = this.#c
+    const isWanted = this.#c.map().members.some((member) => member?.log !== undefined)
+    if (isWanted === (sets.backlog !== null)) return
+    sets.backlog = isWanted ? new Backlog() : null
+    for (const bucket of this.#ours()) this.#c.updatePeers(bucket)
   }
 
   /** It has a gap, and says so once. */
@@ -189,7 +235,16 @@ export class LogFeeds {
       now: () => context.now(),
     })
     const state = new Uint8Array(BUCKET_COUNT)
-    const feed: Feed = {slot, incarnation, state, copier, queue: new Set(), asks: [], isOn: false}
+    const feed: Feed = {
+      slot,
+      incarnation,
+      state,
+      copier,
+      queue: new Set(),
+      wasResumed: new Set(),
+      asks: [],
+      isOn: false,
+    }
     this.#feeds.set(slot, feed)
     for (const bucket of this.#ours()) this.#askNow(feed, bucket)
     return feed
@@ -220,6 +275,7 @@ export class LogFeeds {
   #ask(feed: Feed, position: Position): void {
     const {bucket} = position
     feed.queue.delete(bucket)
+    feed.wasResumed.delete(bucket)
     feed.copier.cancel(bucket)
     feed.asks.push(position)
     feed.state[bucket] = ASKED

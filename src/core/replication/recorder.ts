@@ -123,6 +123,12 @@ export class Recorder extends Replica {
     return isSame
   }
 
+  override whereabouts(bucket: number): Position | null {
+    const {state, epoch, seq} = this.positions
+    if (state[bucket] !== LOG_WHOLE) return null
+    return {bucket, epoch: this.fence[bucket]!, positionEpoch: epoch[bucket]!, seq: seq[bucket]!}
+  }
+
   /** A log is never dropped, and never serves. */
   override drop(): void {}
 

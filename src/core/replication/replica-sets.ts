@@ -10,6 +10,7 @@
 import {BUCKET_COUNT} from '../../constants.ts'
 import {RecordWriter} from '../../record/codec.ts'
 import {MESSAGE_RECORDS} from '../peer/message.ts'
+import type {Backlog} from './backlog.ts'
 import type {Link} from '../peer/link.ts'
 import type {Effects} from '../effects.ts'
 
@@ -33,6 +34,8 @@ export class ReplicaSets {
   readonly #late = new Map<number, readonly [readonly number[], readonly number[]]>()
   /** Buckets of which some peer acknowledges what it does not execute, and why (DOUBT_*, added). */
   readonly #doubted = new Map<number, number>()
+  /** What was sent, for data-log nodes that are away; null: there are none. */
+  backlog: Backlog | null = null
   /** Planted bug `drop-record`: forgets one frame in so many. */
   dropEvery = 0
   #frames = 0
@@ -111,6 +114,7 @@ export class ReplicaSets {
     const {recordCount} = set.writer
     const frames = Buffer.from(set.writer.frame())
     if (this.dropEvery > 0 && ++this.#frames % this.dropEvery === 0) return
+    this.backlog?.push(frames)
     const {ticket} = this.#effects
     for (const slot of set.slots) this.#linkOf(slot)?.append(MESSAGE_RECORDS, frames, ticket, recordCount)
   }
@@ -122,7 +126,7 @@ export class ReplicaSets {
   }
 
   #find(required: readonly number[], receiving: readonly number[]): ReplicaSet | null {
-    if (required.length === 0 && receiving.length === 0) return null
+    if (required.length === 0 && receiving.length === 0 && !this.backlog) return null
     const key = `${required.join(',')}|${receiving.join(',')}`
     let set = this.#sets.get(key)
     if (!set) {

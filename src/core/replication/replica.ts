@@ -142,6 +142,11 @@ export class Replica {
     if (isCurrent && this.copy[bucket] === COPY_SYNCING) this.copy[bucket] = COPY_WHOLE
   }
 
+  /** Where this copy could go on, if it is not where its master is; null: nowhere. */
+  whereabouts(_bucket: number): Position | null {
+    return null
+  }
+
   /** A new master asks whether this copy is where its own is. Null: it is not master any more. */
   agree(slot: number, {bucket, epoch, positionEpoch, seq}: Position): boolean | null {
     if (!this.admit(bucket, epoch, slot)) return null
