@@ -117,6 +117,18 @@ export class ClusterDriver implements ClusterHost {
     return this.#cluster
   }
 
+  /**
+   * Opens the data log, if the node keeps one. Before it listens: opening takes a while, and a peer that connects while there is no cluster
+   * yet is not heard of again. Errors: E_JOIN, E_LOG and its kin.
+   */
+  async openLog(): Promise<void> {
+    await this.#options.dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
+      clusterId: () => this.cluster.map.clusterId,
+      durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
+      failed: (error) => this.#options.failed(error),
+    })
+  }
+
   /** Takes the peer port, 0 = any free one; resolves with it. Errors: E_PORT_IN_USE, E_ADDRESS. */
   listen(port: number): Promise<number> {
     return this.#net.listen(port)
@@ -139,11 +151,6 @@ export class ClusterDriver implements ClusterHost {
     this.#server = server
     const place = {...address, peerHost: address.host, peerPort}
     this.#self = {id, incarnation: this.#incarnation, ...place, isVoterOnly, ...(dataLog && {log: dataLog.mode})}
-    await dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
-      clusterId: () => this.cluster.map.clusterId,
-      durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
-      failed: (error) => this.#options.failed(error),
-    })
     const {isFounder} = this
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     if (isFounder) await this.#found()
