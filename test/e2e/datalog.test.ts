@@ -6,13 +6,11 @@ import {cpSync, readdirSync, statSync, truncateSync} from 'node:fs'
 import {join} from 'node:path'
 import {expect, it, onTestFinished} from 'vitest'
 import {ClusterClient} from '../../src/client/cluster-client.ts'
-import {Connection} from '../../src/client/connection.ts'
-import {isError} from '../../src/client/reply.ts'
 import {RedisCluster} from '../bench/cluster/redis-cluster.ts'
 import {tempDir} from '../support/temp.ts'
 import {sleep} from '../support/wait.ts'
 import {census, contentsOf, differences, withoutFieldTimes, type Contents} from './contents.ts'
-import {addLogNode, addressOf, caughtUp, countedOn, datalogInfo, kvLog, lagOf, type LogNode} from './log-node.ts'
+import {addLogNode, addressOf, caughtUp, countedOn, kvLog, LagWatch, type LogNode} from './log-node.ts'
 import {MixedLoad} from './mixed-load.ts'
 import {moveSome, spreadAgain} from './moves.ts'
 import {ProcessCluster, type NodeProcess} from './processes.ts'
@@ -24,6 +22,10 @@ const STEP_OPERATIONS = 300
 /** Longer than a lease: the cluster goes on without who is paused for it. */
 const PAUSE_MS = 1_500
 const LATE_WRITES = 100
+const CLIENTS = 32
+const RECORDS_MIN = 3_000
+/** Less than a lease. */
+const LOG_LATE_MS = 300
 
 async function clusterOf(count: number): Promise<ProcessCluster> {
   const nodes = await ProcessCluster.start(count)
@@ -155,6 +157,11 @@ it('gives back every key, field and time, whatever happened to the cluster and t
   expect(differences(whole, (await replayed(dir, 3)).contents)).toEqual([])
   expect((await kvLog('verify', cut, '--json')).stdout).toContain('kvlog')
   judgeCut((await replayed(cut, 1)).contents, whole, round)
+  const compacted = join(tempDir('compacted').path, 'log')
+  cpSync(dir, compacted, {recursive: true})
+  expect(await kvLog('compact', compacted)).toMatchObject({exit: 0, stderr: ''})
+  expect((await kvLog('verify', compacted)).exit).toBe(0)
+  expect(differences(whole, (await replayed(compacted, 1)).contents)).toEqual([])
   const redis = await RedisCluster.start([], 0)
   onTestFinished(() => redis.stop())
   const port = redis.ports[0]!
@@ -164,7 +171,46 @@ it('gives back every key, field and time, whatever happened to the cluster and t
   expect(differences(withoutFieldTimes(whole), await contentsOf(port, false))).toEqual([])
 }, 300_000)
 
-/** Kills all of them at one moment. */
-async function killAll(data: readonly NodeProcess[]): Promise<void> {
-  await Promise.all(data.map((node) => node.kill()))
+/** Three data nodes, a log node that follows them, and a load. */
+async function loggedCluster(ack: 'async' | 'sync'): Promise<{data: NodeProcess[]; log: LogNode; load: VersionLoad}> {
+  const nodes = await clusterOf(3)
+  const data = [...nodes.nodes]
+  const log = await addLogNode(nodes, join(tempDir('log').path, 'log'), '--log-ack', ack)
+  await nodes.settled(COPIES)
+  await caughtUp(data)
+  if (ack === 'sync') await countedOn(log)
+  const ports = data.map(({port}) => port)
+  const load = await VersionLoad.start(ports, CLIENTS)
+  onTestFinished(() => load.end())
+  await load.progress(RECORDS_MIN)
+  return {data, log, load}
 }
+
+it('--log-ack sync: gives back every acknowledged write when all data nodes die at once', async () => {
+  const {data, log, load} = await loggedCluster('sync')
+  await countedOn(log)
+  await Promise.all(data.map((node) => node.kill()))
+  await load.end()
+  // Else it was late for a second just then, on a slow machine, and nothing was promised.
+  await countedOn(log)
+  expect(await log.stop()).toBe(0)
+  const {contents} = await replayed(log.dir, 1)
+  expect(load.judge(contents)).toEqual({wrong: [], missing: 0, examples: []})
+  expect(load.acknowledged).toBeGreaterThan(RECORDS_MIN)
+}, 120_000)
+
+it('--log-ack async: no more is missing than the lag that was reported, when all nodes die at once', async () => {
+  const {data, log, load} = await loggedCluster('async')
+  const watch = await LagWatch.start(data, load)
+  // Late, but not so late that the cluster goes on without it.
+  log.signal('SIGSTOP')
+  await sleep(LOG_LATE_MS)
+  await Promise.all([...data, log].map((node) => node.kill()))
+  await load.end()
+  const reported = await watch.end()
+  const {contents} = await replayed(log.dir, 1)
+  const {wrong, missing} = load.judge(contents)
+  expect(wrong).toEqual([])
+  expect(missing).toBeGreaterThan(0)
+  expect(missing).toBeLessThanOrEqual(reported.records + load.acknowledged - reported.acknowledged)
+}, 120_000)

@@ -6,7 +6,7 @@ import {replyText} from '../../src/client/reply.ts'
 import {run, type Child, type Finished} from '../support/child.ts'
 import {REPO_ROOT} from '../support/kv.ts'
 import {freePort} from '../support/ports.ts'
-import {waitFor} from '../support/wait.ts'
+import {sleep, waitFor} from '../support/wait.ts'
 import {startKv} from '../cli/kv-command.ts'
 import {NodeProcess, type ProcessCluster} from './processes.ts'
 import type {NodeAddress} from '../../src/node/options.ts'
@@ -14,6 +14,7 @@ import type {NodeAddress} from '../../src/node/options.ts'
 const HOST = '127.0.0.1'
 const COMMAND_TIMEOUT_MS = 120_000
 const CATCH_UP_MS = 60_000
+const LAG_POLL_MS = 10
 
 export class LogNode extends NodeProcess {
   readonly dir: string
@@ -40,26 +41,26 @@ export async function addLogNode(cluster: ProcessCluster, dir: string, ...flags:
 }
 
 /** Fields of INFO datalog. Errors: E_CONNECT and its kin. */
-export async function datalogInfo(connection: Connection): Promise<Map<string, string>> {
+async function datalogInfo(connection: Connection): Promise<Map<string, string>> {
   const text = replyText(await connection.send(['INFO', 'datalog'])) ?? ''
   const lines = text.split('\r\n').filter((line) => line.includes(':'))
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
 }
 
-export interface Lag {
+interface Lag {
   readonly records: number
   readonly bucketsBehind: number
 }
 
 /** What a master says of the one data-log node; null: it knows of none. */
-export function lagOf(info: ReadonlyMap<string, string>): Lag | null {
+function lagOf(info: ReadonlyMap<string, string>): Lag | null {
   const line = info.get('log0')
   if (line === undefined) return null
   const figure = (name: string): number => Number(new RegExp(`${name}=([0-9.]+)`).exec(line)?.[1] ?? Number.NaN)
   return {records: figure('lag_records'), bucketsBehind: figure('buckets_behind')}
 }
 
-export async function ask(port: number): Promise<Map<string, string>> {
+async function ask(port: number): Promise<Map<string, string>> {
   const connection = await Connection.connect({host: HOST, port}, {connectTimeoutMs: 1_000, replyTimeoutMs: 4_000})
   try {
     return await datalogInfo(connection)
@@ -83,6 +84,52 @@ export async function caughtUp(nodes: readonly NodeProcess[]): Promise<void> {
   await waitFor('the log has everything', isThere, {timeoutMs: CATCH_UP_MS, intervalMs: 50}).catch((error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify(said)}`)
   })
+}
+
+interface ReportedLag {
+  /** Sum of what the masters said. */
+  readonly records: number
+  /** Records that clients knew of as acknowledged when the masters were asked. */
+  readonly acknowledged: number
+}
+
+/** Asks all masters every few milliseconds how far the log is behind, until they die. */
+export class LagWatch {
+  readonly #connections: readonly Connection[]
+  readonly #load: {readonly acknowledged: number}
+  readonly #work: Promise<void>
+  #last: ReportedLag = {records: 0, acknowledged: 0}
+  #isStopped = false
+
+  static async start(masters: readonly NodeProcess[], load: {readonly acknowledged: number}): Promise<LagWatch> {
+    const open = masters.map(({port}) => Connection.connect({host: HOST, port}, {replyTimeoutMs: 4_000}))
+    return new LagWatch(await Promise.all(open), load)
+  }
+
+  private constructor(connections: readonly Connection[], load: {readonly acknowledged: number}) {
+    this.#connections = connections
+    this.#load = load
+    this.#work = this.#watch()
+  }
+
+  /** Ends it; what all masters said last. */
+  async end(): Promise<ReportedLag> {
+    this.#isStopped = true
+    await this.#work
+    for (const connection of this.#connections) connection.close()
+    return this.#last
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#isStopped) {
+      const {acknowledged} = this.#load
+      const answers = await Promise.all(this.#connections.map(datalogInfo)).catch(() => null)
+      if (answers === null) return
+      const records = answers.reduce((sum, info) => sum + (lagOf(info)?.records ?? Number.NaN), 0)
+      this.#last = {records, acknowledged}
+      await sleep(LAG_POLL_MS)
+    }
+  }
 }
 
 /** Resolves when the cluster waits for this log, and so says the log. */
