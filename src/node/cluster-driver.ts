@@ -97,7 +97,7 @@ export class ClusterDriver implements ClusterHost {
         nodeId: options.nodeId,
         incarnation: this.#incarnation,
         host: options.host,
-        clusterId: () => this.#cluster?.map.clusterId ?? '',
+        clusterId: () => this.#clusterId,
         secret: options.secret,
         log,
       },
@@ -137,6 +137,12 @@ export class ClusterDriver implements ClusterHost {
   /** True if a cluster is founded: what the savefile brings is its content. */
   get isFounder(): boolean {
     return this.#stored.state === null && this.#rejoin.length === 0
+  }
+
+  /** Empty while it is not known. From what was kept until the map is: of its own log a node does not know yet what is agreed on. */
+  get #clusterId(): string {
+    const kept = this.#stored.facts?.['clusterId']
+    return this.#cluster?.map.clusterId || (typeof kept === 'string' ? kept : '')
   }
 
   get #rejoin(): readonly Address[] {
@@ -339,7 +345,7 @@ export class ClusterDriver implements ClusterHost {
     const known = this.#stored.facts?.['peers']
     if (Array.isArray(known) && this.#peers.length === 0) this.#net.setPeers(known as PeerAddress[])
     if (this.#rejoin.length === 0) return
-    const found = await findPeers(this.#rejoin, this.#self!)
+    const found = await findPeers(this.#rejoin, {...this.#self!, clusterId: this.#clusterId})
     if ('peers' in found) return this.#net.setPeers(found.peers)
     if (this.#options.join.length === 0 && this.#stored.state) return
     const {problems} = found
@@ -394,7 +400,7 @@ export class ClusterDriver implements ClusterHost {
     const {map} = this.#cluster
     const rejoin = map.members.filter((member) => member && member.id !== this.#options.nodeId)
     const addresses = rejoin.map((member) => ({host: member!.host, port: member!.port}))
-    const facts = {clusterId: map.clusterId, peers: hasLeft ? [] : this.#peers, rejoin: addresses}
+    const facts = {clusterId: this.#clusterId, peers: hasLeft ? [] : this.#peers, rejoin: addresses}
     const text = JSON.stringify(facts)
     if (text === this.#factsSaved) return
     this.#factsSaved = text

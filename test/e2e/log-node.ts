@@ -48,16 +48,18 @@ async function datalogInfo(connection: Connection): Promise<Map<string, string>>
 }
 
 interface Lag {
+  readonly mode: string
   readonly records: number
   readonly bucketsBehind: number
 }
 
-/** What a master says of the one data-log node; null: it knows of none. */
-function lagOf(info: ReadonlyMap<string, string>): Lag | null {
-  const line = info.get('log0')
-  if (line === undefined) return null
-  const figure = (name: string): number => Number(new RegExp(`${name}=([0-9.]+)`).exec(line)?.[1] ?? Number.NaN)
-  return {records: figure('lag_records'), bucketsBehind: figure('buckets_behind')}
+/** What a master says of each data-log node that it knows of. */
+function lagsOf(info: ReadonlyMap<string, string>): Lag[] {
+  const lines = [...info].filter(([name]) => /^log[0-9]+$/.test(name)).map(([, line]) => line)
+  return lines.map((line) => {
+    const word = (name: string): string => new RegExp(`${name}=([a-z0-9.]+)`).exec(line)?.[1] ?? ''
+    return {mode: word('mode'), records: Number(word('lag_records')), bucketsBehind: Number(word('buckets_behind'))}
+  })
 }
 
 async function ask(port: number): Promise<Map<string, string>> {
@@ -69,17 +71,15 @@ async function ask(port: number): Promise<Map<string, string>> {
   }
 }
 
-/** Resolves when every data node says that the log has all that it has. */
-export async function caughtUp(nodes: readonly NodeProcess[]): Promise<void> {
+/** Resolves when every data node says that all logs, so many, have all that it has. */
+export async function caughtUp(nodes: readonly NodeProcess[], logs = 1): Promise<void> {
   let said: unknown = ''
   const isThere = async (): Promise<boolean> => {
-    const lags = await Promise.all(nodes.map(async ({port}) => lagOf(await ask(port)))).catch((error: unknown) => {
-      said = String(error)
-      return []
-    })
-    if (lags.length === 0) return false
-    said = lags
-    return lags.every((lag) => lag !== null && lag.records === 0 && lag.bucketsBehind === 0)
+    const all = await Promise.all(nodes.map(async ({port}) => lagsOf(await ask(port)))).catch(String)
+    said = all
+    if (typeof all === 'string') return false
+    const isZero = ({records, bucketsBehind}: Lag): boolean => records === 0 && bucketsBehind === 0
+    return all.every((lags) => lags.length === logs && lags.every(isZero))
   }
   await waitFor('the log has everything', isThere, {timeoutMs: CATCH_UP_MS, intervalMs: 50}).catch((error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify(said)}`)
@@ -93,7 +93,7 @@ interface ReportedLag {
   readonly acknowledged: number
 }
 
-/** Asks all masters every few milliseconds how far the log is behind, until they die. */
+/** Asks all masters every few milliseconds how far an asynchronous log is behind, until they die. */
 export class LagWatch {
   readonly #connections: readonly Connection[]
   readonly #load: {readonly acknowledged: number}
@@ -125,7 +125,8 @@ export class LagWatch {
       const {acknowledged} = this.#load
       const answers = await Promise.all(this.#connections.map(datalogInfo)).catch(() => null)
       if (answers === null) return
-      const records = answers.reduce((sum, info) => sum + (lagOf(info)?.records ?? Number.NaN), 0)
+      const lags = answers.map((info) => lagsOf(info).find(({mode}) => mode === 'async')?.records ?? Number.NaN)
+      const records = lags.reduce((sum, lag) => sum + lag, 0)
       this.#last = {records, acknowledged}
       await sleep(LAG_POLL_MS)
     }
