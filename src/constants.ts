@@ -202,6 +202,8 @@ export const REPLAY_NAMES_MAX = 20
 export const LOG_ENTRY_BYTES_MAX = 1024 * 1024 * 1024
 /** A segment of the data log is sealed when it would grow beyond this. */
 export const LOG_SEGMENT_BYTES = 64 * 1024 * 1024
+/** A segment begins with a table of all buckets; with smaller ones the log would be little else. */
+export const LOG_SEGMENT_BYTES_MIN = 1024 * 1024
 /** ... unless it is told otherwise, up to this: a compressed segment is read into memory whole. */
 export const LOG_SEGMENT_BYTES_MAX = 1024 * 1024 * 1024
 /** Entries of the data log that are written and synced together: each takes two of the 1024 pieces of one writev(2). */

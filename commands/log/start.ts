@@ -8,10 +8,9 @@ import {joinAddresses, plantsOf} from '../../src/cli/node-flags.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {runNode} from '../../src/cli/run-node.ts'
-import {DEFAULT_PORT} from '../../src/constants.ts'
+import {DEFAULT_PORT, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN} from '../../src/constants.ts'
+import {KvError} from '../../src/errors.ts'
 import type {DataLogOptions, NodeOptions} from '../../src/node/options.ts'
-
-const DAY_MS = 86_400_000
 
 export default class LogStart extends BaseCommand {
   static override summary = 'Start a data-log node: it writes every change of the cluster to files.'
@@ -144,15 +143,22 @@ function nodeOptions(flags: LogFlags): NodeOptions {
   }
 }
 
+function segmentBytesOf(text: string): number {
+  const bytes = amountOf('bytes', 'segment-size', text)
+  const isRight = bytes >= LOG_SEGMENT_BYTES_MIN && bytes <= LOG_SEGMENT_BYTES_MAX
+  if (isRight) return bytes
+  throw new KvError('E_USAGE', `--segment-size ${text} is too small or too large.`, 'Write something from 1mb to 1gb.')
+}
+
 function dataLogOptions(flags: LogFlags): DataLogOptions {
   const {'keep-bytes': keepBytes, 'keep-days': keepDays} = flags
   return {
     dir: flags.dir,
     ack: flags['log-ack'],
-    segmentBytes: amountOf('bytes', 'segment-size', flags['segment-size']),
+    segmentBytes: segmentBytesOf(flags['segment-size']),
     isDaily: flags.rotate === 'daily',
     isCompressed: flags.compress,
     ...(keepBytes !== undefined && {keepBytes: amountOf('bytes', 'keep-bytes', keepBytes)}),
-    ...(keepDays !== undefined && {keepMs: keepDays * DAY_MS}),
+    ...(keepDays !== undefined && {keepDays}),
   }
 }

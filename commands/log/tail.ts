@@ -1,14 +1,20 @@
+import {existsSync} from 'node:fs'
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../src/cli/base-command.ts'
 import {LineOutput} from '../../src/cli/line-output.ts'
 import {bucketsOf, timeOf} from '../../src/cli/log-flags.ts'
 import {JsonLines, PersonLines} from '../../src/cli/log-lines.ts'
+import {connectFlags} from '../../src/cli/flags.ts'
+import {readPassword, requireAddress} from '../../src/cli/connect.ts'
+import {RemoteLog} from '../../src/cli/remote-log.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {showTail} from '../../src/cli/show-tail.ts'
 import {untilInterrupted} from '../../src/cli/watch-cluster.ts'
 import {EXIT, KvError} from '../../src/errors.ts'
+import {lastSegments} from '../../src/datalog/last-segments.ts'
 import {openLogReader} from '../../src/datalog/log-reader.ts'
-import {TAIL_OPS, type TailFilter} from '../../src/datalog/tail.ts'
+import {TAIL_OPS, type TailFilter, type TailSource} from '../../src/datalog/tail.ts'
+import type {LogPlace} from '../../src/datalog/types.ts'
 
 export default class LogTail extends BaseCommand {
   static override summary = 'Show the changes in a data log, one a line.'
@@ -24,11 +30,16 @@ export default class LogTail extends BaseCommand {
   `
   static override examples = [
     '<%= config.bin %> log tail ./log -f',
+    {description: 'Of a data-log node:', command: '<%= config.bin %> log tail 10.0.0.9:7379 -f'},
     "<%= config.bin %> log tail ./log --key 'user:*' --since 2026-11-22T09:00:00Z",
     {description: 'Who deletes?', command: '<%= config.bin %> log tail ./log --op delete,clear --json | jq .key'},
   ]
   static override args = {
-    dir: Args.string({required: true, ignoreStdin: true, description: 'Folder of the data log.'}),
+    log: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'Folder of a data log, or host:port of a data-log node.',
+    }),
   }
   static override flags = {
     follow: Flags.boolean({char: 'f', exclusive: ['until'], description: 'Go on as the log grows.'}),
@@ -39,7 +50,8 @@ export default class LogTail extends BaseCommand {
     since: Flags.string({helpValue: 'time', description: 'Changes made from then on: ISO (UTC) or Unix ms.'}),
     until: Flags.string({helpValue: 'time', description: 'Changes made until then.'}),
     images: Flags.boolean({description: 'Images of buckets too, marked as such.'}),
-    salvage: Flags.boolean({description: 'Go on after damage in the log.'}),
+    salvage: Flags.boolean({description: 'Go on after damage in the log (of a folder).'}),
+    'password-file': connectFlags['password-file'],
   }
 
   async run(): Promise<void> {
@@ -52,7 +64,7 @@ export default class LogTail extends BaseCommand {
       until: timeOf('until', flags.until),
       images: flags.images,
     }
-    const reader = await openLogReader(args.dir)
+    const {source, recent, close} = await openSource(args.log, flags['password-file'])
     const output = new LineOutput()
     const makeSink = (take: (line: string) => void) =>
       this.jsonEnabled() ? new JsonLines(take) : new PersonLines(take)
@@ -63,8 +75,8 @@ export default class LogTail extends BaseCommand {
     try {
       const isInterrupted = await untilInterrupted(async (signal) => {
         await showTail({
-          source: reader,
-          dir: args.dir,
+          source,
+          recent,
           filter,
           output,
           makeSink,
@@ -77,9 +89,25 @@ export default class LogTail extends BaseCommand {
       })
       if (isInterrupted) this.setExit(EXIT.interrupted)
     } finally {
-      await reader.close()
+      await close()
     }
   }
+}
+
+interface Source {
+  readonly source: TailSource
+  recent(): Promise<LogPlace | null>
+  close(): Promise<void> | void
+}
+
+/** A folder, or else a node. Errors: those of both. */
+async function openSource(text: string, passwordFile: string | undefined): Promise<Source> {
+  if (text.includes(':') && !existsSync(text)) {
+    const source = await RemoteLog.connect(requireAddress(text), readPassword(passwordFile))
+    return {source, recent: () => source.recent(), close: () => source.close()}
+  }
+  const source = await openLogReader(text)
+  return {source, recent: () => lastSegments(text), close: () => source.close()}
 }
 
 function requireOps(text: string | undefined): ReadonlySet<string> | undefined {

@@ -1,6 +1,5 @@
 /** `kv log tail`: first what is there, or the last lines of it, then what comes. */
 import {Tail, placeAfter, type TailFilter, type TailSink, type TailSource} from '../datalog/tail.ts'
-import {lastSegments} from '../datalog/last-segments.ts'
 import type {LineOutput} from './line-output.ts'
 import type {LogDamage, LogPlace, ReadOptions} from '../datalog/types.ts'
 
@@ -11,7 +10,8 @@ const CLOCK_SLACK_MS = 60_000
 
 export interface TailOptions {
   readonly source: TailSource
-  readonly dir: string
+  /** Where to begin to look for the last lines; null: nowhere. */
+  recent(): Promise<LogPlace | null>
   readonly filter: TailFilter
   readonly output: LineOutput
   readonly makeSink: (take: (line: string) => void) => TailSink
@@ -47,7 +47,7 @@ export async function showTail(options: TailOptions): Promise<void> {
 
 /** Shows the last lines; returns where the log ended then, or null if nothing was read. */
 async function showLast(options: TailOptions, lines: number, reading: ReadOptions): Promise<LogPlace | null> {
-  const {source, dir, filter, output, signal, follows} = options
+  const {source, filter, output, signal, follows} = options
   let last: string[] = []
   const keep = (line: string): void => {
     last.push(line)
@@ -56,7 +56,7 @@ async function showLast(options: TailOptions, lines: number, reading: ReadOption
   }
   const tail = new Tail(filter, options.makeSink(keep))
   // Who follows a log of many gigabytes does not want to wait for the beginning.
-  const from = follows ? await lastSegments(dir) : null
+  const from = follows ? await options.recent() : null
   let end = from
   for await (const entry of source.entries({...reading, ...(from && {from})})) {
     if (signal.aborted) break

@@ -27,6 +27,8 @@ export interface BucketMisfit {
 
 export class LogChecker implements EntryVisitor {
   readonly #positions = new LogPositions()
+  /** What a table says. */
+  readonly #rows = new LogPositions()
   /** Buckets of whose image a part may be lost. */
   readonly #isTainted = new Uint8Array(BUCKET_COUNT)
   readonly #cursor = new RecordCursor()
@@ -57,14 +59,19 @@ export class LogChecker implements EntryVisitor {
 
   /** What a HEAD or FOOT says must be what the entries led to. False: its rows make no sense. The first table is taken as it is. */
   table(body: Buffer, isFoot: boolean): boolean {
-    const rows = new LogPositions()
+    const rows = this.#rows
+    rows.state.fill(0)
+    rows.epoch.fill(0)
+    rows.seq.fill(0)
     const isGood = eachRow(body, isFoot, ({bucket, state, epoch, seq}) => {
       rows.state[bucket] = state
       rows.epoch[bucket] = epoch
       rows.seq[bucket] = seq
     })
     if (!isGood) return false
-    for (let bucket = 0; this.#hasTable && bucket < BUCKET_COUNT; bucket++) this.#compare(bucket, rows)
+    for (let bucket = 0; this.#hasTable && bucket < BUCKET_COUNT; bucket++) {
+      if (!this.#isAt(bucket, rows)) this.#compare(bucket, rows)
+    }
     this.#positions.copyFrom(rows)
     this.#hasTable = true
     return true
@@ -101,12 +108,15 @@ export class LogChecker implements EntryVisitor {
     this.#positions.seq[bucket] = seq
   }
 
+  #isAt(bucket: number, {state, epoch, seq}: LogPositions): boolean {
+    const at = this.#positions
+    return state[bucket] === at.state[bucket] && epoch[bucket] === at.epoch[bucket] && seq[bucket] === at.seq[bucket]
+  }
+
   #compare(bucket: number, rows: LogPositions): void {
     const state = rows.state[bucket]!
     const there = {epoch: rows.epoch[bucket]!, seq: rows.seq[bucket]!}
     const at = this.#at(bucket)
-    const isSame = state === this.#positions.state[bucket] && there.epoch === at.epoch && there.seq === at.seq
-    if (isSame) return
     const words = `the log should be at ${STATES[state]} ${point(there)} here, its entries lead to ${this.#standing(bucket)}`
     if (there.seq > at.seq && this.#positions.state[bucket] !== LOG_NONE) this.#goOn(bucket, there, words)
     else this.#misfit(bucket, words)

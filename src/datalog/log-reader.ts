@@ -43,6 +43,18 @@ export async function openLogReader(
   }
 }
 
+/** Id of the cluster whose log is in the folder; null: there is none yet. Errors: as `openLogReader`. */
+export async function clusterOfLog(dir: string, fs: LogFileSystem = nodeLogFileSystem): Promise<string | null> {
+  const names = await listSegments(dir, fs).catch((error: unknown) => {
+    if (errnoCode(error) === 'ENOENT') return []
+    throw logError(dir, error)
+  })
+  if (names.length === 0) return null
+  const reader = await openLogReader(dir, {fs})
+  await reader.close()
+  return reader.identity.clusterId
+}
+
 /** Null: it is damaged or gone. Errors: E_LOG_FORMAT, E_LOG_FOREIGN. */
 async function identityOf(
   dir: string,
@@ -105,6 +117,7 @@ class FolderReader implements LogReader {
     // Told before anything is read: who applies entries should not find out in the middle.
     if (!options.onDamage) this.#checkWhole(names, number)
     let crc: number | null = null
+    let hasBegun = options.from !== undefined
     for (;;) {
       const name = (await this.#list()).find((found) => found.number >= number)
       if (name === undefined) {
@@ -112,7 +125,8 @@ class FolderReader implements LogReader {
         continue
       }
       if (name.number > number) {
-        this.#tellMissing(number, name.number - 1, options)
+        // What was removed before we came to it, at the beginning, is not missing.
+        if (hasBegun) this.#tellMissing(number, name.number - 1, options)
         number = name.number
         crc = null
       }
@@ -120,6 +134,7 @@ class FolderReader implements LogReader {
       if (ending.kind === 'done') return
       if (ending.kind === 'gone') continue
       crc = ending.crc
+      hasBegun = true
       number++
     }
   }

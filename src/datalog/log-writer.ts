@@ -19,6 +19,7 @@ import {
   LOG_GROUP_ENTRIES_MAX,
   LOG_SEGMENT_BYTES,
   LOG_SEGMENT_BYTES_MAX,
+  TIME_MS_MAX,
 } from '../constants.ts'
 import {replaceFile} from '../disk/durable-file.ts'
 import {FolderInUse} from '../disk/folder-lock.ts'
@@ -171,6 +172,7 @@ export class FolderWriter implements LogWriter {
   append(kind: number, body: Buffer, time: number): number {
     assert(this.#closing === null, 'nothing is appended to a closed log')
     assert(body.length <= LOG_ENTRY_BYTES_MAX, 'an entry must fit its limit')
+    assert(Number.isInteger(time) && time >= 0 && time <= TIME_MS_MAX, 'a time is in whole ms and has 48 bits')
     this.#time = Math.max(this.#time, time)
     if (this.#mustSeal(BLOCK_HEAD_BYTES + body.length)) this.#seal()
     const words = this.#table.take(kind, body, this.#offset, this.#time)
@@ -239,9 +241,15 @@ export class FolderWriter implements LogWriter {
       await this.#write(pieces)
       this.pendingBytes -= bytes
       this.durable += entries
-      this.#options.onDurable?.(this.durable)
+      this.#tellDurable(this.durable)
     }
     if (seal !== null) await this.#sealSegment(seal)
+  }
+
+  /** Not from within: an error of the caller's is none of the disk. */
+  #tellDurable(number: number): void {
+    const {onDurable} = this.#options
+    if (onDurable) queueMicrotask(() => onDurable(number))
   }
 
   /** FOOT vouches for all before it, so it is written when that is durable; and it is durable itself before there is another segment. */

@@ -3,9 +3,7 @@
  *
  *   packets, ticks, durable writes --> Cluster --> packets, writes, sessions to release
  *
- * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies.
- *
- * How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
+ * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies. How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
  * peers are and asks those to be let in; with something stored it comes back to the cluster it was in. A lone, empty one can be told to join
  * another cluster while it runs (`meet`): it begins anew then, without a new process.
  */
@@ -14,9 +12,10 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import type {Address} from '../base/address.ts'
 import {Cluster} from '../core/cluster/cluster.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
-import {Raft} from '../core/consensus/raft.ts'
 import {KvError} from '../errors.ts'
+import {endDuty} from './data-log.ts'
 import {PeerNet} from './peer/peer-net.ts'
+import {factsOf, keptAddresses, keptClusterId, writeBootstrap} from './cluster-facts.ts'
 import {findPeers} from './find-peers.ts'
 import {refillLost} from './refill-lost.ts'
 import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster-host.ts'
@@ -139,26 +138,23 @@ export class ClusterDriver implements ClusterHost {
     return this.#stored.state === null && this.#rejoin.length === 0
   }
 
-  /** Empty while it is not known. From what was kept until the map is: of its own log a node does not know yet what is agreed on. */
+  /** Empty while it is not known. */
   get #clusterId(): string {
-    const kept = this.#stored.facts?.['clusterId']
-    return this.#cluster?.map.clusterId || (typeof kept === 'string' ? kept : '')
+    return this.#cluster?.map.clusterId || keptClusterId(this.#stored.facts) || (this.#options.dataLog?.clusterId ?? '')
   }
 
   get #rejoin(): readonly Address[] {
-    if (this.#options.join.length > 0) return this.#options.join
-    const rejoin = this.#stored.facts?.['rejoin']
-    return Array.isArray(rejoin) ? (rejoin as Address[]) : []
+    return this.#options.join.length > 0 ? this.#options.join : keptAddresses(this.#stored.facts)
   }
 
   /** Resolves when the node serves, or is at least a part of its cluster. `self`: where clients and peers find it. Errors: E_JOIN. */
   async begin(server: ClientServer, address: Address, peerPort: number, hasLoaded: boolean): Promise<void> {
     const {nodeId: id, isVoterOnly, join, dataLog} = this.#options
     this.#server = server
-    const place = {...address, peerHost: address.host, peerPort}
-    this.#self = {id, incarnation: this.#incarnation, ...place, isVoterOnly, ...(dataLog && {log: dataLog.mode})}
-    const {isFounder} = this
+    const place = {...address, peerHost: address.host, peerPort, ...(dataLog && {log: dataLog.mode})}
+    this.#self = {id, incarnation: this.#incarnation, ...place, isVoterOnly}
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    const {isFounder} = this
     if (isFounder) await this.#found()
     else {
       this.#makeCluster(this.#stored.state).join()
@@ -197,15 +193,18 @@ export class ClusterDriver implements ClusterHost {
   }
 
   async #found(): Promise<void> {
-    this.#makeCluster(await this.#bootstrap()).found(randomBytes(20).toString('hex'), this.#options.replicas)
+    this.#makeCluster(await writeBootstrap(this.#options.nodeId, this.#stored.storage)).found(
+      randomBytes(20).toString('hex'),
+      this.#options.replicas,
+    )
   }
 
   #makeCluster(state: RaftState | null): Cluster {
     const seed = randomBytes(4).readUInt32LE()
     const {plants, dataLog} = this.#options
     const options = {self: this.#self!, seed, now: performance.now(), state, plants}
-    const log = dataLog && {sink: dataLog, positions: dataLog.positions}
-    const cluster = new Cluster(this.#engine, log ? {...options, log} : options, this)
+    const log = dataLog ? {log: {sink: dataLog, positions: dataLog.positions}} : {}
+    const cluster = new Cluster(this.#engine, {...options, ...log}, this)
     this.#cluster = cluster
     this.#engine.cluster = cluster
     return cluster
@@ -225,6 +224,7 @@ export class ClusterDriver implements ClusterHost {
   async leave(isHasty: () => boolean): Promise<boolean> {
     const cluster = this.#cluster
     if (!cluster) return false
+    if (cluster.logDuty) return endDuty(cluster.logDuty, isHasty)
     const isAlone = (): boolean =>
       !cluster.map.members.some((other) => other && other.id !== cluster.self.id && !other.isDown)
     if (!cluster.isAdmitted || isAlone()) return cluster.isGone
@@ -237,9 +237,9 @@ export class ClusterDriver implements ClusterHost {
       if (cluster.holdsNothing && now - leaderSeenAt > LEADERLESS_MS) break
       await sleep(LEAVE_POLL_MS)
     }
+    // The last one stays a moment, so that the others learn that they are out.
     const hasLeft = cluster.isGone || (cluster.holdsNothing && !isHasty())
     if (hasLeft) await this.#saveFacts(true)
-    // The last one stays a moment, so that the others learn that they are out.
     else if (!isHasty()) await sleep(LAST_LINGER_MS)
     return hasLeft
   }
@@ -331,16 +331,6 @@ export class ClusterDriver implements ClusterHost {
     )
   }
 
-  async #bootstrap(): Promise<RaftState> {
-    const state = Raft.bootstrap(this.#options.nodeId)
-    const {term, vote, entries, snapshot} = state
-    await new Promise<void>((resolve, reject) => {
-      const write = {id: 0, term, vote, entries, snapshot, truncateFrom: null}
-      this.#stored.storage.write(write, () => resolve(), reject)
-    })
-    return state
-  }
-
   async #findPeers(): Promise<void> {
     const known = this.#stored.facts?.['peers']
     if (Array.isArray(known) && this.#peers.length === 0) this.#net.setPeers(known as PeerAddress[])
@@ -390,17 +380,13 @@ export class ClusterDriver implements ClusterHost {
 
   #servesAll(): boolean {
     const {map, roles, hasLease} = this.cluster
-    const mastered = map.master.reduce((count, slot) => (slot === NO_NODE ? count : count + 1), 0)
-    return hasLease && roles.servingCount === mastered
+    return hasLease && roles.servingCount === map.master.reduce((count, slot) => count + Number(slot !== NO_NODE), 0)
   }
 
   async #saveFacts(hasLeft: boolean): Promise<void> {
     // Still being made, from what is on the disk already.
     if (!this.#cluster) return
-    const {map} = this.#cluster
-    const rejoin = map.members.filter((member) => member && member.id !== this.#options.nodeId)
-    const addresses = rejoin.map((member) => ({host: member!.host, port: member!.port}))
-    const facts = {clusterId: this.#clusterId, peers: hasLeft ? [] : this.#peers, rejoin: addresses}
+    const facts = factsOf(this.#cluster.map, this.#options.nodeId, this.#clusterId, hasLeft ? [] : this.#peers)
     const text = JSON.stringify(facts)
     if (text === this.#factsSaved) return
     this.#factsSaved = text

@@ -6,18 +6,24 @@
  * A node that joins for the first time does not know yet of which cluster it keeps the log; nothing is heard before it is admitted, so the folder is opened with
  * the first entry. One that comes back opens it at once: where the log is with each bucket is what it tells the masters.
  */
+import {setTimeout as sleep} from 'node:timers/promises'
 import {LOG_NOTE} from '../record/log-entry.ts'
 import {LogPositions} from '../record/log-position.ts'
 import {KV_VERSION} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {nodeLogFileSystem} from '../datalog/log-fs.ts'
 import {openLogReader} from '../datalog/log-reader.ts'
+import {clusterOfLog} from '../datalog/log-reader.ts'
 import {openLogWriter} from '../datalog/log-writer.ts'
 import {listSegments} from '../datalog/segment-files.ts'
 import type {DataLogOptions} from './options.ts'
+import type {LogDuty} from '../core/cluster/log-duty.ts'
 import type {LogSink} from '../core/replication/recorder.ts'
 import type {LoggedEntry, LogPlace, LogReader, LogWriter} from '../datalog/types.ts'
 import type {NodeLog} from './log.ts'
+
+const END_MS = 2_000
+const POLL_MS = 10
 
 export interface DataLogHost {
   /** 40 hex digits; empty while it is not known. */
@@ -44,6 +50,7 @@ export class DataLog implements LogSink {
   #opening: Promise<void> | null = null
   readonly #waiting: {readonly kind: number; readonly body: Buffer; readonly time: number}[] = []
   #reader: Promise<LogReader> | null = null
+  #clusterId = ''
   #count = 0
   /** Entries that the writer was given which the core does not know of. */
   #own = 0
@@ -75,15 +82,28 @@ export class DataLog implements LogSink {
       throw new KvError('E_JOIN', 'a data log is of a cluster', 'name one of its nodes with --join host:port')
     this.#host = host
     const {clusterId} = facts
-    if (typeof clusterId === 'string' && clusterId !== '') await this.#open(clusterId)
+    const isKnown = typeof clusterId === 'string' && clusterId !== ''
+    // What the files say is not forgotten with the node's own folder.
+    this.#clusterId = isKnown ? clusterId : ((await clusterOfLog(this.#options.dir)) ?? '')
+    if (this.#clusterId !== '') await this.#open(this.#clusterId)
+  }
+
+  /** Of which the log is; empty while it has none. */
+  get clusterId(): string {
+    return this.#clusterId
   }
 
   async #open(clusterId: string): Promise<void> {
-    const {dir, segmentBytes, isDaily} = this.#options
+    const {dir, segmentBytes, isDaily, isCompressed, keepBytes, keepDays} = this.#options
     const writer = await openLogWriter(dir, {
       identity: {clusterId, nodeId: this.#nodeId},
       segmentBytes,
       isDaily,
+      isCompressing: isCompressed,
+      ...(keepBytes !== undefined && {keepBytes}),
+      ...(keepDays !== undefined && {keepDays}),
+      onTrouble: (error) =>
+        this.#log.error({dir, error: error.message}, 'old segments of the data log stay as they are'),
       onDurable: (number) => this.#host?.durable(Math.max(0, number - this.#own)),
       onFailed: (error) => this.#failed(error),
       onCut: (cut) => this.#log.warn(cut, 'the end of the data log was torn, and is cut off'),
@@ -137,4 +157,14 @@ export class DataLog implements LogSink {
     this.#log.error({dir: this.#options.dir, error: error.message}, 'the data log cannot be written: this node stops')
     this.#host?.failed(error)
   }
+}
+
+/**
+ * A data-log node that stops stays a member, and down: its masters keep for it what they can, and it comes back to what it has. But first nobody waits for it any
+ * more; if that is not agreed in time its silence says so.
+ */
+export async function endDuty(duty: LogDuty, isHasty: () => boolean): Promise<true> {
+  const until = performance.now() + END_MS
+  while (!duty.end() && !isHasty() && performance.now() < until) await sleep(POLL_MS)
+  return true
 }

@@ -53,7 +53,7 @@ export interface DataLogOptions {
   readonly isCompressed: boolean
   /** What is older is deleted, if the present can be built without it. */
   readonly keepBytes?: number
-  readonly keepMs?: number
+  readonly keepDays?: number
 }
 
 export interface NodeAddress {

@@ -2,8 +2,9 @@
 import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {Prng} from '../../src/base/prng.ts'
+import {LOG_READ_BYTES} from '../../src/constants.ts'
 import {LOG_NOTE, LOG_RECORDS} from '../../src/record/log-entry.ts'
-import {nodeLogFileSystem} from '../../src/datalog/log-fs.ts'
+import {nodeLogFileSystem, type LogFileSystem} from '../../src/datalog/log-fs.ts'
 import {openLogReader} from '../../src/datalog/log-reader.ts'
 import {makeFolder} from '../node/folder.ts'
 import {
@@ -218,4 +219,55 @@ test('log: a segment that is missing in the middle is named before anything is r
   await expect(readAll(MemoryDisk.of(files).fs, {from: {segment: 2, offset: 0}})).rejects.toMatchObject({
     code: 'E_LOG_MISSING',
   })
+})
+
+test('log: entries over the edges of what is read at once, one larger than that; damage loses one of them', async () => {
+  const disk = new MemoryDisk()
+  const prng = new Prng(10)
+  const sizes = [...Array.from({length: 12}, () => prng.below(400_000)), 3 * LOG_READ_BYTES, 5, 400_000, 7]
+  const entries = sizes.map((size, i) => ({kind: LOG_NOTE, body: Buffer.alloc(size, i)}))
+  await writeLog(disk.fs, entries)
+  const path = `${DIR}/0000000001.kvlog`
+  const all = await readAll(disk.fs)
+  expect(plain(all)).toEqual(plain(entries))
+  // In the head of an entry: where the next one begins must be looked for.
+  for (const lost of [0, 3, 7, 12, 14]) {
+    const bytes = Buffer.from(disk.files()[path]!)
+    bytes[all[lost]!.offset + 13]! ^= 1
+    const damage: number[] = []
+    const left = await readAll(MemoryDisk.of({[path]: bytes}).fs, {onDamage: ({offset}) => damage.push(offset)})
+    expect(damage).toEqual([all[lost]!.offset])
+    expect(left.map(({offset}) => offset)).toEqual(all.filter((_, i) => i !== lost).map(({offset}) => offset))
+  }
+})
+
+test('log: a value that is itself a log is not taken for one behind damage', async () => {
+  const disk = new MemoryDisk()
+  const path = `${DIR}/0000000001.kvlog`
+  await writeLog(disk.fs, [{kind: LOG_NOTE, body: Buffer.from('inner')}])
+  const inner = disk.files()[path]!
+  const outer = new MemoryDisk()
+  const entries = [inner, Buffer.from('after')].map((body) => ({kind: LOG_NOTE, body}))
+  await writeLog(outer.fs, entries)
+  const bytes = Buffer.from(outer.files()[path]!)
+  bytes[(await readAll(outer.fs))[0]!.offset + 13]! ^= 1
+  const left = await readAll(MemoryDisk.of({[path]: bytes}).fs, {onDamage: () => undefined})
+  expect(left.map(({body}) => body.toString())).toEqual(['after'])
+})
+
+test('log: a start reads the last segments only, however many there are', async () => {
+  const disk = new MemoryDisk()
+  await writeLog(disk.fs, makeEntries(12, 60), {segmentBytes: 600})
+  const count = names(disk).length
+  expect(count).toBeGreaterThan(15)
+  const opened: string[] = []
+  const fs: LogFileSystem = {
+    ...disk.fs,
+    open: (path, flags, mode) => {
+      opened.push(path.slice(DIR.length + 1))
+      return disk.fs.open(path, flags, mode)
+    },
+  }
+  await (await openWriter(fs)).close()
+  expect(opened.sort()).toEqual(names(disk).sort().slice(-2))
 })

@@ -48,8 +48,8 @@ test('a writer in another process keeps others out by its pid, and is followed o
     for await (const {body} of reader.entries({follow: stop.signal})) seen.push(numberOf(body))
   })()
   let acknowledged = 0
-  for (let round = 0; round < 6; round++) {
-    await sleep(100 + prng.below(100))
+  for (let round = 0; round < 4; round++) {
+    await sleep(60 + prng.below(100))
     const exited = once(writer.child, 'exit')
     writer.child.kill('SIGKILL')
     await exited

@@ -64,7 +64,7 @@ export class Cluster {
   #wasAdmitted = false
   #appliedIndex = 0
   readonly #notices: MoveNotices
-  readonly #logDuty: LogDuty | null
+  readonly logDuty: LogDuty | null
   /** Entries of the data log up to this one are durable. */
   loggedMark = 0
   /** What `found` proposes, until it is proposed. */
@@ -115,7 +115,7 @@ export class Cluster {
       removed: () => this.#begone(),
       refused: (reason) => host.event('join-refused', {reason}),
     })
-    this.#logDuty = this.recorder && new LogDuty({...shared, self, recorder: this.recorder})
+    this.logDuty = this.recorder && new LogDuty({...shared, self, recorder: this.recorder})
     // It begins with what is on the disk: the snapshot's map, if there is one, is told of at once.
     this.raft = this.#makeRaft(options)
     gate.renew = (at) => {
@@ -253,7 +253,7 @@ export class Cluster {
     }
     this.#membership.tick()
     this.leader?.tick(this.#now)
-    this.#logDuty?.tick(this.#now)
+    this.logDuty?.tick(this.#now)
     if (this.fillsLost) fillLost(this)
     for (const link of this.#links.all) link.tick(this.#now)
     if (this.isAdmitted) this.master.tick(this.#now)

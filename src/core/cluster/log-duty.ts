@@ -1,6 +1,6 @@
 /**
  * What a synchronous data-log node does to be counted on: when it has been in step with every bucket for a while, it proposes that masters wait for it. It is
- * not counted on any more by the same kind of entry (a master proposes it when the log node is late), or when it is down or leaving.
+ * not counted on any more by the same kind of entry (a master proposes it when the log node is late, the log node itself before it stops), or when it is down.
  */
 import {BUCKET_COUNT, LOG_STEADY_MS, PROPOSAL_RETRY_MS} from '../../constants.ts'
 import {NO_NODE} from './map-layout.ts'
@@ -21,23 +21,35 @@ export class LogDuty {
   /** Since when it is in step; monotonic ms. */
   #steadyAt = Number.POSITIVE_INFINITY
   #proposedAt = Number.NEGATIVE_INFINITY
+  #isEnding = false
 
   constructor(context: LogDutyContext) {
     this.#c = context
+  }
+
+  /** The process is about to stop: nobody shall wait for it. True when that is so. */
+  end(): boolean {
+    this.#isEnding = true
+    return !this.#c.map().member(this.#c.self.id)?.isLogOn
   }
 
   tick(now: number): void {
     const {id: node, incarnation} = this.#c.self
     const member = this.#c.map().member(node)
     const isIdle = member?.incarnation !== incarnation || member.log !== 'sync' || member.isDown || member.isLeaving
-    if (isIdle || member.isLogOn || !this.#isInStep()) {
+    if (this.#isEnding && member?.isLogOn) return this.#propose({type: 'log-sync', node, incarnation, isOn: false}, now)
+    if (isIdle || this.#isEnding || member.isLogOn || !this.#isInStep()) {
       this.#steadyAt = Number.POSITIVE_INFINITY
       return
     }
     if (this.#steadyAt === Number.POSITIVE_INFINITY) this.#steadyAt = now
-    if (now - this.#steadyAt < LOG_STEADY_MS || now - this.#proposedAt < PROPOSAL_RETRY_MS) return
+    if (now - this.#steadyAt >= LOG_STEADY_MS) this.#propose({type: 'log-sync', node, incarnation, isOn: true}, now)
+  }
+
+  #propose(entry: MapEntry, now: number): void {
+    if (now - this.#proposedAt < PROPOSAL_RETRY_MS) return
     this.#proposedAt = now
-    this.#c.propose({type: 'log-sync', node, incarnation, isOn: true})
+    this.#c.propose(entry)
   }
 
   /** Every bucket that has a master is whole here. */
