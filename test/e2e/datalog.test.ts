@@ -136,7 +136,7 @@ function judgeCut(contents: Contents, whole: Contents, round: number): void {
 }
 
 async function judgeWhole(dir: string, whole: Contents): Promise<void> {
-  expect(await kvLog('verify', dir)).toMatchObject({exit: 0, stderr: ''})
+  expect(await kvLog('verify', dir)).toMatchObject({exit: 0, stdout: expect.stringContaining('The log is whole')})
   // Less would be no test.
   const {totals} = JSON.parse((await kvLog('list', dir, '--json')).stdout) as {totals: Record<string, number>}
   expect(totals['segments']).toBeGreaterThan(1)
@@ -148,7 +148,7 @@ async function judgeWhole(dir: string, whole: Contents): Promise<void> {
 async function judgeCompacted(dir: string, whole: Contents): Promise<void> {
   const compacted = join(tempDir('compacted').path, 'log')
   cpSync(dir, compacted, {recursive: true})
-  expect(await kvLog('compact', compacted)).toMatchObject({exit: 0, stderr: ''})
+  expect(await kvLog('compact', compacted)).toMatchObject({exit: 0, stdout: expect.stringContaining('are left of')})
   expect((await kvLog('verify', compacted)).exit).toBe(0)
   expect(differences(whole, (await replayed(compacted, 1)).contents)).toEqual([])
 }
