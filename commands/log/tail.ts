@@ -64,7 +64,7 @@ export default class LogTail extends BaseCommand {
       until: timeOf('until', flags.until),
       images: flags.images,
     }
-    const {source, recent, close} = await openSource(args.log, flags['password-file'])
+    const log = await openSource(args.log, flags['password-file'])
     const output = new LineOutput()
     const makeSink = (take: (line: string) => void) =>
       this.jsonEnabled() ? new JsonLines(take) : new PersonLines(take)
@@ -75,8 +75,8 @@ export default class LogTail extends BaseCommand {
     try {
       const isInterrupted = await untilInterrupted(async (signal) => {
         await showTail({
-          source,
-          recent,
+          source: log.source,
+          recent: () => log.recent(),
           filter,
           output,
           makeSink,
@@ -89,7 +89,7 @@ export default class LogTail extends BaseCommand {
       })
       if (isInterrupted) this.setExit(EXIT.interrupted)
     } finally {
-      await close()
+      await log.close()
     }
   }
 }

@@ -29,6 +29,10 @@ export default class NodeStart extends BaseCommand {
       command: '<%= config.bin %> node start --data-dir ./data --save-file ./data/kv.save',
     },
     {
+      description: 'Everything that a data log holds, in a new cluster:',
+      command: '<%= config.bin %> node start --data-dir ./new --load ./log',
+    },
+    {
       description: 'As a cache of at most 2 GB:',
       command: '<%= config.bin %> node start --max-memory 2gb --max-memory-policy allkeys-lru',
     },
@@ -71,6 +75,10 @@ export default class NodeStart extends BaseCommand {
       description: 'If the only copy of some buckets went with the last process of this node, go on with empty ones.',
     }),
     'save-file': Flags.string({helpValue: 'file', description: 'Read at start if it exists, written on a stop.'}),
+    load: Flags.string({
+      helpValue: 'path',
+      description: 'Begin with the content of this data log or savefile, as the first node of a new cluster.',
+    }),
     'max-memory': Flags.string({
       default: '0',
       helpValue: 'size',
@@ -125,6 +133,7 @@ interface StartFlags {
   readonly announce: string | undefined
   readonly 'data-dir': string | undefined
   readonly 'save-file': string | undefined
+  readonly load: string | undefined
   readonly join: string | undefined
   readonly 'peer-port': number | undefined
   readonly replicas: number
@@ -148,6 +157,7 @@ function nodeOptions(flags: StartFlags): NodeOptions {
     ...(flags.announce !== undefined && {announce: flags.announce}),
     ...(flags['data-dir'] !== undefined && {dataDir: flags['data-dir']}),
     ...(flags['save-file'] !== undefined && {saveFile: flags['save-file']}),
+    ...(flags.load !== undefined && {load: flags.load}),
     ...(password !== undefined && {password}),
     ...(secret !== undefined && {secret}),
     ...(flags.join !== undefined && {join: joinAddresses(flags.join)}),

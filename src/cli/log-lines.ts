@@ -26,7 +26,6 @@ import type {TailSink} from '../datalog/tail.ts'
 const SHOWN_BYTES = 64
 const PLAIN = /^[ !#-[\]-~]*$/
 /** What a terminal would not show, or not where it stands: controls, what is no UTF-8, and marks that turn the direction of writing. */
-// eslint-disable-next-line no-control-regex -- controls are what it looks for
 const UNSHOWABLE = /[\u0000-\u001f\u007f-\u009f\ufffd\u2028-\u202e\u2066-\u2069"\\]/
 
 const HAS_FIELD = OP_NAMES.map((_, op) =>

@@ -7,8 +7,9 @@ import {formatBytes, formatCount} from './units.ts'
 /** 0: all is there. 7: something could not be brought over. 8: what is there is not what was sent. */
 export function replayExit(report: ReplayReport): 0 | 7 | 8 {
   if (report.verified.differing.count > 0) return EXIT.violation
-  const {unknown, unfinished, gaps} = report.summary
-  const isPartial = report.refused.count + report.leftOut.count + unknown.length + unfinished.length + gaps.length > 0
+  const {unknown, unfinished, gaps, damages} = report.summary
+  const ofLog = unknown.length + unfinished.length + gaps.length + damages
+  const isPartial = report.refused.count + report.leftOut.count + ofLog > 0
   return isPartial ? EXIT.partial : EXIT.ok
 }
 
@@ -40,7 +41,8 @@ export function replayLines(report: ReplayReport): string[] {
 /** Lines about what is not. */
 export function replayRemarks({summary, refused, leftOut, verified}: ReplayReport): string[] {
   const remarks: string[] = []
-  const {unknown, unfinished, gaps} = summary
+  const {unknown, unfinished, gaps, damages} = summary
+  if (damages > 0) remarks.push(`The log is damaged in ${formatCount(damages)} places; what stood there is missing.`)
   const ofBuckets = (list: readonly number[], words: string): void => {
     if (list.length > 0) remarks.push(`${formatCount(list.length)} buckets ${words}: ${formatBuckets(list)}`)
   }
@@ -55,6 +57,7 @@ export function replayRemarks({summary, refused, leftOut, verified}: ReplayRepor
   named(leftOut, 'fields have an expiry, which the target has no words for; they were left out')
   named(refused, 'keys were refused by the target')
   named(verified.differing, 'differences between the log and the target')
+  if (verified.differing.count > 0) remarks.push('With --mode overwrite all keys of the log are written again.')
   return remarks
 }
 
@@ -74,6 +77,7 @@ export function replayJson(report: ReplayReport): unknown {
       unknown: formatBuckets(summary.unknown),
       unfinished: formatBuckets(summary.unfinished),
       gaps: formatBuckets(summary.gaps),
+      damages: summary.damages,
     },
     written,
     expired,

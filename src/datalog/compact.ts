@@ -83,36 +83,46 @@ export async function compactLog(dir: string, options: CompactOptions): Promise<
   const {fs = nodeLogFileSystem} = options
   const reader = await openLogReader(dir, {fs})
   const before = await sizeOf(dir, fs)
+  const isCompressing = (await listSegments(dir, fs)).some((name) => name.isCompressed)
   const first = await beginSegment(dir, reader, fs)
-  const {writer, failure} = await openWriter(dir, reader, options)
+  const {writer, failure} = await openWriter(dir, reader, {...options, isCompressing})
+  let report: Omit<CompactReport, 'before' | 'after'>
   try {
-    const rebuilt = await rebuildLog(reader, {
-      signal: options.signal,
-      tempFolder: options.tempFolder,
-      onProgress: (_, entries) => options.onProgress?.('read', entries),
-    })
-    try {
-      const {outline} = rebuilt
-      assert(outline !== null, 'a log has an outline')
-      const images = new ImageAppender(writer, outline, failure, options)
-      await images.append(rebuilt)
-      await untilDurable(writer, images.appended, failure)
-      await checkImages(reader, first, rebuilt, outline, options)
-      await removeBefore(dir, first, fs)
-      return {
-        before,
-        after: await sizeOf(dir, fs),
-        buckets: rebuilt.summary.known.length,
-        keys: images.keys,
-        recordsBefore: rebuilt.summary.records,
-        recordsAfter: images.records,
-        unfinished: rebuilt.summary.unfinished,
-      }
-    } finally {
-      await rebuilt.close()
-    }
+    report = await replaceSegments(dir, first, reader, writer, failure, options)
   } finally {
     await writer.close()
+  }
+  // What was not compressed by then is by whoever writes the log next.
+  return {...report, before, after: await sizeOf(dir, fs)}
+}
+
+/** The writer has the lock, so what is read does not change. */
+async function replaceSegments(
+  dir: string,
+  first: number,
+  reader: LogReader,
+  writer: FolderWriter,
+  failure: () => KvError | null,
+  options: CompactOptions,
+): Promise<Omit<CompactReport, 'before' | 'after'>> {
+  const rebuilt = await rebuildLog(reader, {
+    signal: options.signal,
+    tempFolder: options.tempFolder,
+    onProgress: (_, entries) => options.onProgress?.('read', entries),
+  })
+  try {
+    const {outline, summary} = rebuilt
+    assert(outline !== null, 'a log has an outline')
+    const images = new ImageAppender(writer, outline, failure, options)
+    await images.append(rebuilt)
+    await untilDurable(writer, images.appended, failure)
+    await checkImages(reader, first, rebuilt, outline, options)
+    await removeBefore(dir, first, options.fs ?? nodeLogFileSystem)
+    const {known, records, unfinished} = summary
+    const counts = {buckets: known.length, keys: images.keys, recordsBefore: records, recordsAfter: images.records}
+    return {...counts, unfinished}
+  } finally {
+    await rebuilt.close()
   }
 }
 
@@ -133,11 +143,17 @@ async function beginSegment(dir: string, reader: LogReader, fs: LogFileSystem): 
 async function openWriter(
   dir: string,
   {identity}: LogReader,
-  {fs = nodeLogFileSystem, segmentBytes}: Pick<CompactOptions, 'fs' | 'segmentBytes'>,
+  {
+    fs = nodeLogFileSystem,
+    segmentBytes,
+    isCompressing = false,
+  }: Pick<CompactOptions, 'fs' | 'segmentBytes'> & {
+    readonly isCompressing?: boolean
+  },
 ): Promise<{writer: FolderWriter; failure: () => KvError | null}> {
   const failed: KvError[] = []
   const writer = await openLogWriter(dir, {
-    ...{identity, fs, isDaily: false},
+    ...{identity, fs, isDaily: false, isCompressing},
     // What is appended has the time of the last entry, not that of the compaction: the content is as of then.
     now: 0,
     ...(segmentBytes !== undefined && {segmentBytes}),

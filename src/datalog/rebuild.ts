@@ -49,6 +49,8 @@ export interface RebuildSummary {
   readonly unfinished: readonly number[]
   /** Buckets in which records are missing (with `onDamage` only). */
   readonly gaps: readonly number[]
+  /** Places at which the log is damaged, that were gone around (with `onDamage` only). */
+  readonly damages: number
   /** Records that were looked at, and those of them that make up the content. */
   readonly records: number
   readonly applied: number
@@ -104,7 +106,12 @@ const ENTRIES_PER_TURN = 64
 export async function rebuildLog(log: LogReader, options: RebuildOptions = {}): Promise<Rebuilt> {
   const {until, end, onDamage} = options
   const isSalvage = onDamage !== undefined
-  const reading: ReadOptions = onDamage ? {onDamage} : {}
+  let damages = 0
+  const tell = (damage: LogDamage): void => {
+    damages++
+    onDamage?.(damage)
+  }
+  const reading: ReadOptions = isSalvage ? {onDamage: tell} : {}
   const outline = await outlineLog(watched(log.entries(reading), 'outline', options), {until, end, isSalvage})
   const files = await PartitionFiles.create(options.tempFolder)
   try {
@@ -117,7 +124,7 @@ export async function rebuildLog(log: LogReader, options: RebuildOptions = {}): 
       if (files.isFull) await files.flush()
     }
     await files.seal()
-    return new Rebuilt(summaryOf(outline, spread.applied, options.buckets), outline, files)
+    return new Rebuilt({...summaryOf(outline, spread.applied, options.buckets), damages}, outline, files)
   } catch (error) {
     await files.close()
     throw error
@@ -190,7 +197,11 @@ class Spread {
   }
 }
 
-function summaryOf(outline: LogOutline, applied: number, buckets?: ReadonlySet<number>): RebuildSummary {
+function summaryOf(
+  outline: LogOutline,
+  applied: number,
+  buckets?: ReadonlySet<number>,
+): Omit<RebuildSummary, 'damages'> {
   const known: number[] = []
   const unknown: number[] = []
   const unfinished: number[] = []
@@ -227,7 +238,7 @@ export async function rebuildSavefile(path: string, options: RebuildOptions = {}
     const known = Array.from({length: BUCKET_COUNT}, (_, bucket) => bucket).filter(
       (bucket) => options.buckets?.has(bucket) !== false,
     )
-    const none = {unknown: [], unfinished: [], gaps: [], end: null}
+    const none = {unknown: [], unfinished: [], gaps: [], damages: 0, end: null}
     return new Rebuilt({...none, known, records, applied, lastTime: createdUnixMs}, null, files)
   } catch (error) {
     await files.close()

@@ -35,6 +35,8 @@ export interface ReplayProgress {
   readonly end: LogPlace | null
   /** Unix ms at which it began. */
   readonly startedAt: number
+  /** Ids of the target's nodes (replay-target.ts). */
+  readonly target: readonly string[]
   /** Buckets whose keys are all on the target. */
   readonly done: ReadonlySet<number>
 }
@@ -60,10 +62,11 @@ export async function readProgress(path: string): Promise<ReplayProgress | null>
 
 function parse(text: string): ReplayProgress | null {
   try {
-    const {format, end, startedAt, done} = JSON.parse(text) as Record<string, unknown>
+    const {format, end, startedAt, target, done} = JSON.parse(text) as Record<string, unknown>
     const buckets = typeof done === 'string' ? parseBuckets(done) : null
     if (format !== FORMAT || buckets === null || typeof startedAt !== 'number' || !isPlace(end)) return null
-    return {end, startedAt, done: new Set(buckets)}
+    if (!Array.isArray(target) || !target.every((id) => typeof id === 'string')) return null
+    return {end, startedAt, target, done: new Set(buckets)}
   } catch {
     return null
   }
@@ -77,10 +80,11 @@ function isPlace(value: unknown): value is LogPlace | null {
 }
 
 /** Errors: E_REPLAY_STATE. */
-export async function writeProgress(path: string, {end, startedAt, done}: ReplayProgress): Promise<void> {
+export async function writeProgress(path: string, {end, startedAt, target, done}: ReplayProgress): Promise<void> {
   const buckets = formatBuckets([...done].sort((a, b) => a - b))
   try {
-    await replaceFile(path, Buffer.from(`${JSON.stringify({format: FORMAT, startedAt, end, done: buckets})}\n`))
+    const text = JSON.stringify({format: FORMAT, startedAt, end, target, done: buckets})
+    await replaceFile(path, Buffer.from(`${text}\n`))
   } catch (error) {
     throw unusable(path, `cannot be written: ${describeErrno(error)}`)
   }

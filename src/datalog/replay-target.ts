@@ -3,7 +3,7 @@
  * ordinary commands are sent, many at a time, to the master of each key.
  *
  * Everything that a replay sends may be sent twice, so a lost connection, a failover or a move of a bucket is waited out and the request
- * sent again, for REPLAY_RETRY_MS; after that the caller hears of it.
+ * sent again, for a while; after that the caller hears of it.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {formatAddress, type Address} from '../base/address.ts'
@@ -29,29 +29,36 @@ export interface TargetFacts {
   readonly hasFieldExpiry: boolean
   /** PEXPIRETIME is there; else only PTTL, which is less exact. */
   readonly hasExpireTime: boolean
+  /** Ids of its nodes; of a server without cluster mode, that of its process. Who has none of them is another target. */
+  readonly ids: readonly string[]
   /** Keys on all masters when it was asked. */
   readonly keys: number
+}
+
+export interface TargetOptions {
+  readonly password?: string | undefined
+  /** Aborted: nothing is waited out any more. */
+  readonly signal?: AbortSignal | undefined
+  /** How long a target that is away is waited for; default REPLAY_RETRY_MS. */
+  readonly retryMs?: number
 }
 
 export class ReplayTarget {
   readonly facts: TargetFacts
   readonly #client: ClusterClient
-  readonly #signal: AbortSignal | undefined
+  readonly #options: TargetOptions
 
-  private constructor(client: ClusterClient, facts: TargetFacts, signal: AbortSignal | undefined) {
+  private constructor(client: ClusterClient, facts: TargetFacts, options: TargetOptions) {
     this.#client = client
     this.facts = facts
-    this.#signal = signal
+    this.#options = options
   }
 
   /** Connects and asks. Errors: those of the connection, E_TARGET if it cannot take the data. */
-  static async connect(
-    seeds: readonly Address[],
-    options: {readonly password?: string | undefined; readonly signal?: AbortSignal | undefined} = {},
-  ): Promise<ReplayTarget> {
+  static async connect(seeds: readonly Address[], options: TargetOptions = {}): Promise<ReplayTarget> {
     const client = await ClusterClient.connect(seeds, {password: options.password})
     try {
-      return new ReplayTarget(client, await ask(client), options.signal)
+      return new ReplayTarget(client, await ask(client), options)
     } catch (error) {
       client.cut()
       throw error
@@ -60,14 +67,15 @@ export class ReplayTarget {
 
   /** The reply to a request about this key. Errors: ReplyError, those of the connection, if they last; E_INTERRUPTED. */
   async call(args: readonly Argument[], key: Uint8Array): Promise<Reply> {
+    const {signal, retryMs = REPLAY_RETRY_MS} = this.#options
     let endMs = 0
     for (let pauseMs = REPLAY_RETRY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
       const failure = await this.#try(args, key)
       if (!(failure instanceof KvError)) return failure
-      endMs ||= performance.now() + REPLAY_RETRY_MS
+      endMs ||= performance.now() + retryMs
       if (!isPassing(failure) || performance.now() + pauseMs > endMs) throw failure
       // Not cut short in the middle of a key if it can be helped: Ctrl-C ends it at the next key.
-      if (this.#signal?.aborted) throw new KvError('E_INTERRUPTED', `Interrupted while this lasted: ${failure.message}`)
+      if (signal?.aborted) throw new KvError('E_INTERRUPTED', `Interrupted while this lasted: ${failure.message}`)
       await sleep(pauseMs)
       await this.#client.refresh().catch(() => undefined)
     }
@@ -120,6 +128,7 @@ async function ask(client: ClusterClient): Promise<TargetFacts> {
   const hasExpireTime = await hasCommand(client, ['PEXPIRETIME', 'kv'])
   return {
     product: await productOf(client),
+    ids: await idsOf(client, isCluster),
     isCluster,
     masters: masters.length,
     hasFieldExpiry,
@@ -140,6 +149,12 @@ async function hasClusterMode(client: ClusterClient): Promise<boolean> {
 
 function failNoMaster(): never {
   throw new KvError('E_TARGET', 'The target has no master that could be written to.')
+}
+
+async function idsOf(client: ClusterClient, isCluster: boolean): Promise<string[]> {
+  const reply = await callAt(client, client.map.masters[0]!, isCluster ? ['CLUSTER', 'NODES'] : ['INFO', 'server'])
+  const ids = isCluster ? /^[0-9a-f]{40}(?= )/gm : /(?<=^run_id:)[0-9a-f]{40}/gm
+  return [...new Set(replyText(reply)?.match(ids) ?? [])]
 }
 
 /** True if every master knows the command; MOVED and the like are said by those who do. */

@@ -94,10 +94,15 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   }
 }
 
-/** A target that is empty has nothing of an earlier run: another one took its place, or it lost its memory. */
-async function earlierProgress(path: string, {keys}: TargetFacts): Promise<ReplayProgress | null> {
+/**
+ * What an earlier run into this target left. A target that is empty has nothing of it: it lost its memory, or another one took its
+ * place. One that is not empty and has none of the nodes that were written to is another one: null, as if nothing had been begun.
+ */
+async function earlierProgress(path: string, {keys, ids}: TargetFacts): Promise<ReplayProgress | null> {
   const progress = await readProgress(path)
-  return progress !== null && keys === 0 && progress.done.size > 0 ? {...progress, done: new Set()} : progress
+  if (progress === null) return null
+  if (keys === 0) return {...progress, target: ids, done: new Set()}
+  return progress.target.some((id) => ids.includes(id)) ? progress : null
 }
 
 function refuseUnfit({keys}: TargetFacts, mode: ReplayMode): void {
@@ -193,7 +198,8 @@ class Run {
 
   #save(): Promise<void> {
     const {end} = this.#rebuilt.summary
-    return writeProgress(this.#path, {end, startedAt: this.#startedAt, done: this.#done})
+    const {ids: target} = this.#target.facts
+    return writeProgress(this.#path, {end, startedAt: this.#startedAt, target, done: this.#done})
   }
 
   /** Says how to go on after it. */

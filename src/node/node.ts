@@ -15,12 +15,14 @@ import {EngineHost} from './engine-host.ts'
 import {ClusterDriver} from './cluster-driver.ts'
 import {DataLog} from './data-log.ts'
 import {KvError} from '../errors.ts'
+import {loadContent} from './load-content.ts'
 import {PEER_PORT_OFFSET} from '../constants.ts'
 import {SILENT_LOG} from './log.ts'
 import {MemoryRaftStore, RaftStore} from './raft-store.ts'
 import type {ClusterDriverOptions, Stored} from './cluster-driver.ts'
 import {Saver} from './saver.ts'
 import type {LoadResult} from './saver.ts'
+import type {ContentLoaded} from './load-content.ts'
 import {ClientServer} from './server.ts'
 import {Shutdown} from './shutdown.ts'
 import {Ticker} from './ticker.ts'
@@ -47,16 +49,17 @@ export async function startNode(options: NodeOptions, log: NodeLog = SILENT_LOG)
 async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | null): Promise<RunningNode> {
   const nodeId = dataDir?.nodeId ?? newNodeId()
   const host = new EngineHost(options, log)
-  const engine = new Engine({nodeId, seed: randomBytes(4).readUInt32LE(), now: Date.now()}, host)
-  engine.eviction.maxBytes = options.maxMemoryBytes
-  engine.eviction.policy = options.maxMemoryPolicy
-  engine.password = options.password ?? ''
-  engine.minReplicas = options.minReplicas ?? 0
+  const engine = makeEngine(options, nodeId, host)
   const saver = options.saveFile === undefined ? null : new Saver(engine, nodeId, options.saveFile)
   const dataLog = options.dataLog ? new DataLog(options.dataLog, nodeId, log) : null
   const failed = (error: Error): void => void shutdown.fail(error.message)
   const driverOptions = {...driverOptionsOf(options, nodeId, dataDir), dataLog, failed}
   const driver = new ClusterDriver(engine, driverOptions, await openStore(dataDir), log)
+  const content = await loadContent(engine, options, driver.isFounder).catch(async (error: unknown) => {
+    await driver.end(false)
+    throw error
+  })
+  if (content) noteContent(log, content)
   // The data of a cluster that is joined is there already.
   const loaded = (options.join?.length ?? 0) > 0 ? null : ((await saver?.load()) ?? null)
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
@@ -98,10 +101,19 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   return {
     nodeId,
     address: {host: options.host, port},
-    keysLoaded: loaded?.keys ?? 0,
+    keysLoaded: loaded?.keys ?? content?.keys ?? 0,
     stop: (cause) => shutdown.stop(cause),
     stopped: shutdown.stopped,
   }
+}
+
+function makeEngine(options: NodeOptions, nodeId: string, host: EngineHost): Engine {
+  const engine = new Engine({nodeId, seed: randomBytes(4).readUInt32LE(), now: Date.now()}, host)
+  engine.eviction.maxBytes = options.maxMemoryBytes
+  engine.eviction.policy = options.maxMemoryPolicy
+  engine.password = options.password ?? ''
+  engine.minReplicas = options.minReplicas ?? 0
+  return engine
 }
 
 function noteLoaded(log: NodeLog, {keys, expired, summary}: LoadResult, usedPath: string): void {
@@ -109,6 +121,14 @@ function noteLoaded(log: NodeLog, {keys, expired, summary}: LoadResult, usedPath
   if (summary.kind !== 'snapshot') return
   const created = new Date(summary.createdUnixMs).toISOString()
   log.warn({created}, 'this savefile was taken while the node served: later changes are not in it')
+}
+
+function noteContent(log: NodeLog, {path, keys, expired, lastTime, unknown, unfinished}: ContentLoaded): void {
+  const asOf = new Date(lastTime).toISOString()
+  log.info({path, keys, expired, asOf}, 'content loaded')
+  if (unknown > 0) log.warn({unknown}, 'the log knew nothing of these buckets: they begin empty')
+  if (unfinished > 0)
+    log.warn({unfinished}, 'newer images of these buckets were never finished: they are older than the rest')
 }
 
 interface Parts {

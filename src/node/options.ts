@@ -13,6 +13,8 @@ export interface NodeOptions {
   readonly dataDir?: string
   /** Injected at start if it exists, written on a graceful stop. */
   readonly saveFile?: string
+  /** A data log or savefile whose content the node begins with; only for one that founds a new cluster. It stays as it is. */
+  readonly load?: string
   /** Limit for keys and values, bytes; 0 = none. */
   readonly maxMemoryBytes: number
   readonly maxMemoryPolicy: EvictionPolicy

@@ -131,7 +131,7 @@ export class Saver {
       while (cursor.next()) replay.apply(cursor)
       await nextTurn()
     })
-    const expired = await this.#dropExpired()
+    const expired = await dropExpired(engine)
     this.#changesAtSave = engine.effects.changes
     return {summary, keys: engine.keyspace.keyCount, expired}
   }
@@ -140,16 +140,16 @@ export class Saver {
   markUsed(): Promise<string> {
     return markUsed(this.path)
   }
+}
 
-  /** Keys whose time came while the node was down: the wheel has them in its late list. */
-  async #dropExpired(): Promise<number> {
-    const {keyspace, expiry} = this.#engine
-    const before = keyspace.keyCount
-    this.#engine.setTime(Date.now())
-    do {
-      expiry.work(this.#engine.now, RECORDS_PER_TURN)
-      await nextTurn()
-    } while (expiry.isBehind)
-    return before - keyspace.keyCount
-  }
+/** Deletes keys whose time came while they were at rest: the wheel has them in its late list. Returns how many. */
+export async function dropExpired(engine: Engine): Promise<number> {
+  const {keyspace, expiry} = engine
+  const before = keyspace.keyCount
+  engine.setTime(Date.now())
+  do {
+    expiry.work(engine.now, RECORDS_PER_TURN)
+    await nextTurn()
+  } while (expiry.isBehind)
+  return before - keyspace.keyCount
 }

@@ -1,4 +1,5 @@
 /** `kv log replay` as a user runs it: words, exit codes, and what is in the target then. */
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {requireTime} from '../../src/cli/log-flags.ts'
 import {Recorder} from '../datalog/recorder.ts'
@@ -116,6 +117,28 @@ describe('kv log replay', () => {
       const done = await kv(args)
       expect({args, code: done.exit, words: done.stderr}).toEqual({args, code, words: expect.stringContaining(words)})
     }
+  })
+
+  test('a damaged log is refused before anything is written; --salvage brings the rest and exits 7', async () => {
+    const recorder = new Recorder(['{t}'])
+    recorder.follow()
+    for (let i = 0; i < 9; i++) {
+      recorder.subject.run('SET', `{t}${i}`, `value ${i}`)
+      recorder.drain()
+    }
+    const dir = await folderOf(recorder.log)
+    const file = `${dir}/${readdirSync(dir).find((name) => name.endsWith('.kvlog'))!}`
+    const bytes = readFileSync(file)
+    bytes[bytes.indexOf('value 4')]! ^= 1
+    writeFileSync(file, bytes)
+    const {port} = (await liveNode()).address
+    const args = ['log', 'replay', dir, '--to', `127.0.0.1:${port}`, '--only', known(recorder)]
+    expect(await kv(args)).toMatchObject({exit: 1, stderr: expect.stringContaining('is damaged at byte')})
+    expect(await dumpServer(port)).toEqual([])
+    const salvaged = await kv([...args, '--salvage'])
+    expect(salvaged.exit).toBe(7)
+    expect(salvaged.stderr).toContain(`1 buckets lack records that are damaged or missing: ${known(recorder)}`)
+    expect(await dumpServer(port)).toEqual([0, 1, 2, 3, 5, 6, 7, 8].map((i) => `{t}${i} = value ${i} @-1`))
   })
 
   test('--until before the first image says when that was', async () => {

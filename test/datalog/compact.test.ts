@@ -133,6 +133,23 @@ describe('compaction', () => {
     expect(await stateOf(dir)).toEqual(before)
   })
 
+  test('the segments of a compressed log are replaced like others', async () => {
+    const recorder = recorded()
+    const dir = `${makeFolder()}/log`
+    const writer = await openLogWriter(dir, {
+      ...{identity: recorder.log.identity, now: 0, segmentBytes: 2000, isDaily: false, isCompressing: true},
+    })
+    for (const {kind, body, time} of recorder.log.list) writer.append(kind, Buffer.from(body), time)
+    const compressed = (): string[] => readdirSync(dir).filter((name) => name.endsWith('.zst'))
+    await expect.poll(() => compressed().length).toBeGreaterThan(2)
+    await writer.close()
+    const old = compressed()
+    const before = await stateOf(dir)
+    await compact(dir, undefined, 1500)
+    for (const name of old) expect(compressed()).not.toContain(name)
+    expect(await stateOf(dir)).toEqual(before)
+  })
+
   test('a log that is being written is refused and not touched', async () => {
     const recorder = recorded()
     const dir = await folderOf(recorder.log)

@@ -2,7 +2,7 @@
 import {readdirSync} from 'node:fs'
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {NO_EXPIRY, RecordWriter} from '../../src/record/codec.ts'
+import {NO_EXPIRY, readFrame, RecordWriter} from '../../src/record/codec.ts'
 import {IMAGE_FIRST, LOG_IMAGE, LOG_IMAGE_BEGIN, LOG_IMAGE_END, LOG_RECORDS} from '../../src/record/log-entry.ts'
 import {partitionOf} from '../../src/datalog/partition-files.ts'
 import {rebuildLog, rebuildSavefile} from '../../src/datalog/rebuild.ts'
@@ -153,6 +153,34 @@ describe('the content of a log', () => {
       return count
     }
     expect([await keysAt(START_MS + 10), await keysAt(START_MS + 11)]).toEqual([0, 3])
+  })
+
+  test('a group that is cut over several batches is one; without its end it is damage', async () => {
+    const writer = new RecordWriter(100)
+    writer.beginGroup()
+    for (let seq = 1; seq <= 20; seq++) {
+      const key = Buffer.from(`key ${seq}`)
+      writer.set(7, 1, seq, START_MS + seq, key, 0, key.length, key, 0, key.length, NO_EXPIRY)
+    }
+    writer.endGroup()
+    const frames = Buffer.from(writer.frame())
+    const countAt = async (until: number): Promise<number> => {
+      const log = wholeLog()
+      log.append(LOG_RECORDS, frames, START_MS + 20)
+      const rebuilt = await rebuildLog(log, {until})
+      const count = (await rebuilt.load(0)).count(7)
+      await rebuilt.close()
+      return count
+    }
+    expect([await countAt(START_MS + 19), await countAt(START_MS + 20)]).toEqual([0, 20])
+    const cut = wholeLog()
+    const first = readFrame(frames, 0, frames.length)
+    if (first.kind !== 'ok') throw new Error('no batch')
+    cut.list.push({...cut.list[0]!, kind: LOG_RECORDS, body: frames.subarray(0, first.frame.end)})
+    await expect(rebuildLog(cut)).rejects.toMatchObject({
+      code: 'E_LOG_DAMAGED',
+      message: expect.stringContaining('its last group is cut'),
+    })
   })
 
   test('a missing record is damage; salvage goes on and names the bucket', async () => {

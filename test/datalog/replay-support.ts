@@ -5,7 +5,7 @@ import {isError, isList, replyText, type Reply} from '../../src/client/reply.ts'
 import {rebuildLog} from '../../src/datalog/rebuild.ts'
 import {replay, type ReplayOptions, type ReplayReport} from '../../src/datalog/replay.ts'
 import {ReplayTarget} from '../../src/datalog/replay-target.ts'
-import {startChild} from '../support/child.ts'
+import {startChild, type Child} from '../support/child.ts'
 import {freePort} from '../support/ports.ts'
 import {rawConnection} from '../support/raw-connection.ts'
 import {tempDir} from '../support/temp.ts'
@@ -48,20 +48,17 @@ type Ask = (...args: string[]) => Promise<Reply>
 /** Every key with its value, fields and times; sorted lines. `withFieldTimes` false: the server knows none. */
 async function dump(ask: Ask, withFieldTimes: boolean): Promise<string[]> {
   const keys = items(await ask('KEYS', '*')).map(text)
-  const lines: string[] = []
-  for (const key of keys) {
-    const at = text(await ask('PEXPIRETIME', key))
-    if (text(await ask('TYPE', key)) === 'string') {
-      lines.push(`${key} = ${text(await ask('GET', key))} @${at}`)
-      continue
-    }
-    const fields = items(await ask('HKEYS', key)).map(text)
-    for (const field of fields) {
-      const times = withFieldTimes ? items(await ask('HPEXPIRETIME', key, 'FIELDS', '1', field)) : []
-      lines.push(`${key}.${field} = ${text(await ask('HGET', key, field))} @${times.map(text).join()} of @${at}`)
-    }
-  }
-  return lines.sort()
+  const lines = await Promise.all(keys.map((key) => dumpKey(ask, key, withFieldTimes)))
+  return lines.flat().sort()
+}
+
+async function dumpKey(ask: Ask, key: string, withFieldTimes: boolean): Promise<string[]> {
+  const [at, type] = await Promise.all([ask('PEXPIRETIME', key), ask('TYPE', key)])
+  if (text(type) === 'string') return [`${key} = ${text(await ask('GET', key))} @${text(at)}`]
+  const fields = items(await ask('HKEYS', key)).map(text)
+  const values = items(await ask('HMGET', key, ...fields)).map(text)
+  const times = withFieldTimes ? items(await ask('HPEXPIRETIME', key, 'FIELDS', `${fields.length}`, ...fields)) : []
+  return fields.map((field, i) => `${key}.${field} = ${values[i]} @${times.map(text)[i] ?? ''} of @${text(at)}`)
 }
 
 function items(reply: Reply): readonly Reply[] {
@@ -98,8 +95,14 @@ export async function dumpServer(port: number, withFieldTimes = true): Promise<s
 
 /** A redis-server without cluster mode; stopped at the end of the test. */
 export async function plainRedis(...flags: string[]): Promise<number> {
-  const dir = tempDir('redis')
   const port = await freePort()
+  await redisAt(port, ...flags)
+  return port
+}
+
+/** The same at a port of one's choice; its process is returned. */
+export async function redisAt(port: number, ...flags: string[]): Promise<Child> {
+  const dir = tempDir('redis')
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir.path, '--save', '', ...flags]
   const child = startChild('redis-server', settings, {cwd: dir.path})
   onTestFinished(async () => {
@@ -112,5 +115,5 @@ export async function plainRedis(...flags: string[]): Promise<number> {
       () => false,
     ),
   )
-  return port
+  return child
 }

@@ -3,21 +3,23 @@ import {existsSync, readdirSync} from 'node:fs'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {KvError} from '../../src/errors.ts'
 import {statePath} from '../../src/datalog/replay-state.ts'
+import {ReplayTarget} from '../../src/datalog/replay-target.ts'
 import {TestEngine} from '../core/support.ts'
 import {makeFolder} from '../node/folder.ts'
 import {connectTo, liveNode, pipeline} from '../node/live-node.ts'
+import {freePort} from '../support/ports.ts'
 import {startRedis} from '../support/redis.ts'
 import {startScriptedServer} from '../client/scripted-server.ts'
 import {waitFor} from '../support/wait.ts'
 import {Recorder} from './recorder.ts'
-import {dumpEngine, dumpServer, plainRedis, replayTo} from './replay-support.ts'
+import {dumpEngine, dumpServer, plainRedis, redisAt, replayTo} from './replay-support.ts'
 
 /** Ms until what expires does so: after the test. */
 const LATER = '900000'
 const STRANGE = 'nul\0 \r\n"quote" \xff'
 
 /** An engine with some of everything, and the log of how it came about. */
-function recorded(count = 300): Recorder {
+function recorded(count = 120): Recorder {
   const subject = new TestEngine()
   const keys = [...Array.from({length: count}, (_, i) => `k${i}`), 'map', 'large', 'fields', STRANGE, '']
   const recorder = new Recorder(keys, subject)
@@ -29,7 +31,7 @@ function recorded(count = 300): Recorder {
   subject.run('SET', '', 'of the empty key')
   subject.run('HSET', 'map', 'f', '1', '', 'empty name', STRANGE, STRANGE)
   subject.run('PEXPIRE', 'map', LATER)
-  const fields = Array.from({length: 1234}, (_, i) => [`f${i}`, `v${i}`]).flat()
+  const fields = Array.from({length: 604}, (_, i) => [`f${i}`, `v${i}`]).flat()
   subject.run('HSET', 'large', ...fields)
   subject.run('HSET', 'fields', 'stays', '1', 'goes', '2', 'goes too', '3')
   subject.run('HPEXPIRE', 'fields', LATER, 'FIELDS', '1', 'goes')
@@ -46,10 +48,10 @@ describe('into kv', () => {
     const all = await dumpEngine(subject)
     expect(await dumpServer(port)).toEqual(all)
     expect(report).toMatchObject({
-      written: {keys: 304, strings: 301, maps: 3, fields: 1240, expiring: 101},
+      written: {keys: 124, strings: 121, maps: 3, fields: 610, expiring: 41},
       refused: {count: 0},
       leftOut: {count: 0},
-      verified: {keys: 304, differing: {count: 0, names: []}, differingBuckets: []},
+      verified: {keys: 124, differing: {count: 0, names: []}, differingBuckets: []},
       target: {isCluster: true, keys: 0, hasFieldExpiry: true},
     })
     const again = await replayTo({log, port}, {mode: 'overwrite'})
@@ -133,7 +135,7 @@ describe('into kv', () => {
     const {port} = (await liveNode()).address
     const folder = makeFolder()
     const report = await replayTo({log, port, folder}, {isDryRun: true})
-    expect(report.written).toMatchObject({keys: 14, strings: 11, maps: 3, fields: 1240})
+    expect(report.written).toMatchObject({keys: 14, strings: 11, maps: 3, fields: 610})
     expect(await dumpServer(port)).toEqual([])
     expect(readdirSync(folder)).toEqual([])
   })
@@ -210,7 +212,7 @@ describe('into Redis', () => {
 
 describe('interrupted', () => {
   test('it goes on where it was, and the end is the same', async () => {
-    const recorder = recorded(2000)
+    const recorder = recorded(1200)
     const {log, subject} = recorder
     const {port} = (await liveNode()).address
     const folder = makeFolder()
@@ -238,14 +240,14 @@ describe('interrupted', () => {
     recorder.drain()
     const report = await replayTo({log, port, folder})
     expect(report.isResumed).toBe(true)
-    expect(report.written.keys).toBeLessThan(2000 - 300)
-    expect(report.verified).toMatchObject({keys: 2004, differing: {count: 0}})
+    expect(report.written.keys).toBeLessThan(1200 - 300)
+    expect(report.verified).toMatchObject({keys: 1204, differing: {count: 0}})
     expect(await dumpServer(port)).toEqual(expected)
     expect(readdirSync(folder)).toEqual([])
   })
 
-  test('a target that goes away in the middle: it waits, then says how to go on', async () => {
-    const {log, subject} = recorded(2000)
+  test('connections that are cut in the middle: it makes new ones and goes on', async () => {
+    const {log, subject} = recorded(1200)
     const redis = await plainRedis()
     const folder = makeFolder()
     const connection = await connectTo(redis)
@@ -269,6 +271,34 @@ describe('interrupted', () => {
     expect(existsSync(folder)).toBe(true)
   })
 
+  test('a target that dies: it waits for a while, says how to go on, and the same command does', async () => {
+    const {log, subject} = recorded(1200)
+    const port = await freePort()
+    const redis = await redisAt(port)
+    const folder = makeFolder()
+    const connect = (): Promise<ReplayTarget> => ReplayTarget.connect([{host: '127.0.0.1', port}], {retryMs: 300})
+    const error = await replayTo(
+      {log, port, folder},
+      {
+        connect,
+        rate: 20_000,
+        onProgress: ({keys}) => {
+          if (keys > 300) redis.process.kill('SIGKILL')
+        },
+      },
+    ).catch((caught: unknown) => caught as KvError)
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`how far it has come is in ${folder}/log.replay-`),
+      hint: expect.stringContaining('Run the same command again to go on.'),
+    })
+    await redis.exited
+    await redisAt(port)
+    const report = await replayTo({log, port, folder}, {connect})
+    expect(report).toMatchObject({isResumed: true, verified: {keys: 1204, differing: {count: 0}}})
+    subject.run('HDEL', 'fields', 'goes', 'goes too')
+    expect(await dumpServer(port, false)).toEqual(await dumpEngine(subject, false))
+  })
+
   test('an earlier state for a target that is empty again begins anew', async () => {
     const {log, subject} = recorded(50)
     const folder = makeFolder()
@@ -277,10 +307,28 @@ describe('interrupted', () => {
     const path = statePath({...identity, until: undefined, buckets: '', key: '', mode: 'into-empty'})
     const {writeProgress} = await import('../../src/datalog/replay-state.ts')
     const {segment, offset} = log.list.at(-1)!
-    await writeProgress(path, {end: {segment, offset}, startedAt: Date.now(), done: new Set(Array(16_384).keys())})
+    await writeProgress(path, {
+      end: {segment, offset},
+      startedAt: Date.now(),
+      target: [],
+      done: new Set(Array(16_384).keys()),
+    })
     const report = await replayTo({log, port, folder})
     expect(report.written.keys).toBe(54)
     expect(await dumpServer(port)).toEqual(await dumpEngine(subject))
+  })
+
+  test('an earlier state does not open the door to another target that has keys', async () => {
+    const {log} = recorded(5)
+    const folder = makeFolder()
+    const {port} = (await liveNode()).address
+    await (await connectTo(port)).call('SET', 'mine', '1')
+    const identity = {path: `${folder}/log`, source: log.identity.nodeId, to: `127.0.0.1:${port}`}
+    const path = statePath({...identity, until: undefined, buckets: '', key: '', mode: 'into-empty'})
+    const {writeProgress} = await import('../../src/datalog/replay-state.ts')
+    await writeProgress(path, {end: null, startedAt: Date.now(), target: ['f'.repeat(40)], done: new Set()})
+    await expect(replayTo({log, port, folder})).rejects.toMatchObject({code: 'E_TARGET'})
+    expect(await dumpServer(port)).toEqual(['mine = 1 @-1'])
   })
 
   test('a state of a log that has changed since is refused', async () => {
@@ -290,7 +338,7 @@ describe('interrupted', () => {
     const identity = {path: `${folder}/log`, source: log.identity.nodeId, to: `127.0.0.1:${port}`}
     const path = statePath({...identity, until: undefined, buckets: '', key: '', mode: 'into-empty'})
     const {writeProgress} = await import('../../src/datalog/replay-state.ts')
-    await writeProgress(path, {end: {segment: 900, offset: 1}, startedAt: Date.now(), done: new Set()})
+    await writeProgress(path, {end: {segment: 900, offset: 1}, startedAt: Date.now(), target: [], done: new Set()})
     await expect(replayTo({log, port, folder})).rejects.toMatchObject({code: 'E_REPLAY_STATE'})
   })
 })
