@@ -43,6 +43,18 @@ export async function openLogReader(
   }
 }
 
+/** Id of the cluster whose log is in the folder; null: there is none yet. Errors: as `openLogReader`. */
+export async function clusterOfLog(dir: string, fs: LogFileSystem = nodeLogFileSystem): Promise<string | null> {
+  const names = await listSegments(dir, fs).catch((error: unknown) => {
+    if (errnoCode(error) === 'ENOENT') return []
+    throw logError(dir, error)
+  })
+  if (names.length === 0) return null
+  const reader = await openLogReader(dir, {fs})
+  await reader.close()
+  return reader.identity.clusterId
+}
+
 /** Null: it is damaged or gone. Errors: E_LOG_FORMAT, E_LOG_FOREIGN. */
 async function identityOf(
   dir: string,

@@ -12,10 +12,10 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import type {Address} from '../base/address.ts'
 import {Cluster} from '../core/cluster/cluster.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
-import {Raft} from '../core/consensus/raft.ts'
 import {KvError} from '../errors.ts'
 import {endDuty} from './data-log.ts'
 import {PeerNet} from './peer/peer-net.ts'
+import {factsOf, keptAddresses, keptClusterId, writeBootstrap} from './cluster-facts.ts'
 import {findPeers} from './find-peers.ts'
 import {refillLost} from './refill-lost.ts'
 import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster-host.ts'
@@ -96,7 +96,7 @@ export class ClusterDriver implements ClusterHost {
         nodeId: options.nodeId,
         incarnation: this.#incarnation,
         host: options.host,
-        clusterId: () => this.#cluster?.map.clusterId ?? '',
+        clusterId: () => this.#clusterId,
         secret: options.secret,
         log,
       },
@@ -116,6 +116,18 @@ export class ClusterDriver implements ClusterHost {
     return this.#cluster
   }
 
+  /**
+   * Opens the data log, if the node keeps one. Before it listens: opening takes a while, and a peer that connects while there is no cluster
+   * yet is not heard of again. Errors: E_JOIN, E_LOG and its kin.
+   */
+  async openLog(): Promise<void> {
+    await this.#options.dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
+      clusterId: () => this.cluster.map.clusterId,
+      durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
+      failed: (error) => this.#options.failed(error),
+    })
+  }
+
   /** Takes the peer port, 0 = any free one; resolves with it. Errors: E_PORT_IN_USE, E_ADDRESS. */
   listen(port: number): Promise<number> {
     return this.#net.listen(port)
@@ -126,10 +138,13 @@ export class ClusterDriver implements ClusterHost {
     return this.#stored.state === null && this.#rejoin.length === 0
   }
 
+  /** Empty while it is not known. */
+  get #clusterId(): string {
+    return this.#cluster?.map.clusterId || keptClusterId(this.#stored.facts) || (this.#options.dataLog?.clusterId ?? '')
+  }
+
   get #rejoin(): readonly Address[] {
-    if (this.#options.join.length > 0) return this.#options.join
-    const rejoin = this.#stored.facts?.['rejoin']
-    return Array.isArray(rejoin) ? (rejoin as Address[]) : []
+    return this.#options.join.length > 0 ? this.#options.join : keptAddresses(this.#stored.facts)
   }
 
   /** Resolves when the node serves, or is at least a part of its cluster. `self`: where clients and peers find it. Errors: E_JOIN. */
@@ -138,11 +153,6 @@ export class ClusterDriver implements ClusterHost {
     this.#server = server
     const place = {...address, peerHost: address.host, peerPort, ...(dataLog && {log: dataLog.mode})}
     this.#self = {id, incarnation: this.#incarnation, ...place, isVoterOnly}
-    await dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
-      clusterId: () => this.cluster.map.clusterId,
-      durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
-      failed: (error) => this.#options.failed(error),
-    })
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     const {isFounder} = this
     if (isFounder) await this.#found()
@@ -183,7 +193,10 @@ export class ClusterDriver implements ClusterHost {
   }
 
   async #found(): Promise<void> {
-    this.#makeCluster(await this.#bootstrap()).found(randomBytes(20).toString('hex'), this.#options.replicas)
+    this.#makeCluster(await writeBootstrap(this.#options.nodeId, this.#stored.storage)).found(
+      randomBytes(20).toString('hex'),
+      this.#options.replicas,
+    )
   }
 
   #makeCluster(state: RaftState | null): Cluster {
@@ -318,21 +331,11 @@ export class ClusterDriver implements ClusterHost {
     )
   }
 
-  async #bootstrap(): Promise<RaftState> {
-    const state = Raft.bootstrap(this.#options.nodeId)
-    const {term, vote, entries, snapshot} = state
-    await new Promise<void>((resolve, reject) => {
-      const write = {id: 0, term, vote, entries, snapshot, truncateFrom: null}
-      this.#stored.storage.write(write, () => resolve(), reject)
-    })
-    return state
-  }
-
   async #findPeers(): Promise<void> {
     const known = this.#stored.facts?.['peers']
     if (Array.isArray(known) && this.#peers.length === 0) this.#net.setPeers(known as PeerAddress[])
     if (this.#rejoin.length === 0) return
-    const found = await findPeers(this.#rejoin, this.#self!)
+    const found = await findPeers(this.#rejoin, {...this.#self!, clusterId: this.#clusterId})
     if ('peers' in found) return this.#net.setPeers(found.peers)
     if (this.#options.join.length === 0 && this.#stored.state) return
     const {problems} = found
@@ -383,10 +386,7 @@ export class ClusterDriver implements ClusterHost {
   async #saveFacts(hasLeft: boolean): Promise<void> {
     // Still being made, from what is on the disk already.
     if (!this.#cluster) return
-    const {map} = this.#cluster
-    const others = map.members.filter((member) => member && member.id !== this.#options.nodeId)
-    const rejoin = others.map((member) => ({host: member!.host, port: member!.port}))
-    const facts = {clusterId: map.clusterId, peers: hasLeft ? [] : this.#peers, rejoin}
+    const facts = factsOf(this.#cluster.map, this.#options.nodeId, this.#clusterId, hasLeft ? [] : this.#peers)
     const text = JSON.stringify(facts)
     if (text === this.#factsSaved) return
     this.#factsSaved = text

@@ -13,6 +13,7 @@ import {KV_VERSION} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {nodeLogFileSystem} from '../datalog/log-fs.ts'
 import {openLogReader} from '../datalog/log-reader.ts'
+import {clusterOfLog} from '../datalog/log-reader.ts'
 import {openLogWriter} from '../datalog/log-writer.ts'
 import {listSegments} from '../datalog/segment-files.ts'
 import type {DataLogOptions} from './options.ts'
@@ -49,6 +50,7 @@ export class DataLog implements LogSink {
   #opening: Promise<void> | null = null
   readonly #waiting: {readonly kind: number; readonly body: Buffer; readonly time: number}[] = []
   #reader: Promise<LogReader> | null = null
+  #clusterId = ''
   #count = 0
   /** Entries that the writer was given which the core does not know of. */
   #own = 0
@@ -80,7 +82,15 @@ export class DataLog implements LogSink {
       throw new KvError('E_JOIN', 'a data log is of a cluster', 'name one of its nodes with --join host:port')
     this.#host = host
     const {clusterId} = facts
-    if (typeof clusterId === 'string' && clusterId !== '') await this.#open(clusterId)
+    const isKnown = typeof clusterId === 'string' && clusterId !== ''
+    // What the files say is not forgotten with the node's own folder.
+    this.#clusterId = isKnown ? clusterId : ((await clusterOfLog(this.#options.dir)) ?? '')
+    if (this.#clusterId !== '') await this.#open(this.#clusterId)
+  }
+
+  /** Of which the log is; empty while it has none. */
+  get clusterId(): string {
+    return this.#clusterId
   }
 
   async #open(clusterId: string): Promise<void> {

@@ -13,6 +13,8 @@ export interface Asker {
   readonly id: string
   readonly host: string
   readonly port: number
+  /** The cluster that it is of and returns to; absent or empty: none. */
+  readonly clusterId?: string
 }
 
 /** Asks the named nodes, one after the other; the first that knows others than ourselves decides. Never rejects: a problem is an answer. */
@@ -21,7 +23,7 @@ export async function findPeers(addresses: readonly Address[], self: Asker): Pro
   for (const address of addresses) {
     // We may not serve yet: asking ourselves would wait in vain.
     const isSelf = address.host === self.host && address.port === self.port
-    const answer = isSelf ? [] : await ask(address)
+    const answer = isSelf ? [] : await ask(address, self.clusterId ?? '')
     if (typeof answer === 'string') problems.push(`${formatAddress(address)}: ${answer}`)
     else {
       const peers = answer.filter(({id}) => id !== self.id)
@@ -32,14 +34,16 @@ export async function findPeers(addresses: readonly Address[], self: Asker): Pro
   return {problems}
 }
 
-/** The members of the cluster that the node there is in, or why there is no answer. */
-async function ask(address: Address): Promise<PeerAddress[] | string> {
+/** The members of the cluster that the node there is in, or why there is no answer, or none that helps. */
+async function ask(address: Address, clusterId: string): Promise<PeerAddress[] | string> {
   let connection: Connection | null = null
   try {
     connection = await Connection.connect(address, {connectTimeoutMs: TIMEOUT_MS, replyTimeoutMs: TIMEOUT_MS})
     const reply = await connection.send(['CLUSTER', 'PEERS'])
-    const peers = isError(reply) ? null : parsePeers(replyText(reply) ?? '')
-    return peers ?? 'answers, but is no kv node'
+    const said = isError(reply) ? null : parsePeers(replyText(reply) ?? '')
+    if (said === null) return 'answers, but is no kv node'
+    const isForeign = clusterId !== '' && said.clusterId !== '' && said.clusterId !== clusterId
+    return isForeign ? `it is of cluster ${said.clusterId}, and this folder of ${clusterId}` : said.peers
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   } finally {
@@ -47,17 +51,18 @@ async function ask(address: Address): Promise<PeerAddress[] | string> {
   }
 }
 
-/** The members of CLUSTER PEERS (core/command/cluster-state.ts); null for what is nothing of the kind. */
-function parsePeers(text: string): PeerAddress[] | null {
-  let said: {members?: unknown} | null
+/** What CLUSTER PEERS says (core/command/cluster-state.ts); null for what is nothing of the kind. */
+function parsePeers(text: string): {readonly clusterId: string; readonly peers: PeerAddress[]} | null {
+  let said: {members?: unknown; clusterId?: unknown} | null
   try {
     said = JSON.parse(text) as typeof said
   } catch {
     return null
   }
   if (!Array.isArray(said?.members)) return null
-  return said.members.flatMap((member: Partial<Record<'id' | 'peerHost' | 'peerPort', unknown>> | null) => {
+  const peers = said.members.flatMap((member: Partial<Record<'id' | 'peerHost' | 'peerPort', unknown>> | null) => {
     const {id, peerHost: host, peerPort: port} = member ?? {}
     return typeof id === 'string' && typeof host === 'string' && typeof port === 'number' ? [{id, host, port}] : []
   })
+  return {clusterId: typeof said.clusterId === 'string' ? said.clusterId : '', peers}
 }

@@ -82,6 +82,7 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   })
   const port = await server.listen(options.host, options.port)
   try {
+    await driver.openLog()
     const peerPort = await listenForPeers(driver, options, port)
     host.address = announced(options.announce ?? options.host, port)
     host.peerPort = peerPort

@@ -3,9 +3,8 @@
  * has them spread again, and each node in turn is stopped with SIGTERM and started again.
  */
 import {afterEach, expect, it} from 'vitest'
-import {moveBuckets} from '../../src/cli/move-buckets.ts'
-import {rebalance} from '../../src/cli/rebalance.ts'
 import {run} from '../support/child.ts'
+import {moveSome, spreadAgain} from './moves.ts'
 import {StockLoad} from './stock-load.ts'
 import {ProcessCluster} from './processes.ts'
 
@@ -14,34 +13,13 @@ const COPIES = 2
 /** What each client must have done between one piece of work and the next, and in all: a client that stands still sees no error. */
 const STEP_OPERATIONS = 20
 const OPERATIONS_MIN = 500
-const MOVE_TIMEOUT_MS = 60_000
+const CHECK_TIMEOUT_MS = 60_000
 
 let cluster: ProcessCluster | null = null
 afterEach(async () => {
   await cluster?.stop()
   cluster = null
 })
-
-/** Gives the node 400 buckets of others, wherever they are. */
-async function moveSome(nodes: ProcessCluster, port: number, first: number): Promise<void> {
-  const {signal} = new AbortController()
-  await nodes.linked(async (link) => {
-    const {members} = await link.state()
-    const toId = members.find((member) => member.port === port)!.id
-    const buckets = Array.from({length: 400}, (_, i) => first + i)
-    const {blocked, moved} = await moveBuckets({
-      ...{link, buckets, toId, timeoutMs: MOVE_TIMEOUT_MS, signal, onProgress: () => undefined},
-    })
-    expect(blocked).toEqual([])
-    expect(moved).toBeGreaterThan(100)
-  })
-}
-
-async function spreadAgain(nodes: ProcessCluster): Promise<void> {
-  const {signal} = new AbortController()
-  const options = {timeoutMs: MOVE_TIMEOUT_MS, signal, isWaiting: true, onProgress: () => undefined}
-  await nodes.linked((link) => rebalance({link, ...options}))
-}
 
 it('no stock client sees an error or a wrong read while nodes join, buckets move and nodes are stopped in turn', async () => {
   const nodes = await ProcessCluster.start(NODES)
@@ -69,7 +47,7 @@ it('no stock client sees an error or a wrong read while nodes join, buckets move
     expect(ok, client).toBeGreaterThan(OPERATIONS_MIN)
   }
   const check = await run('redis-cli', ['--cluster', 'check', `127.0.0.1:${nodes.ports[0]!}`], {
-    timeoutMs: MOVE_TIMEOUT_MS,
+    timeoutMs: CHECK_TIMEOUT_MS,
   })
   expect(check.stdout).toContain('[OK] All 16384 slots covered.')
   expect(check.exit).toBe(0)

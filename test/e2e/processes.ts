@@ -8,7 +8,7 @@ import {tempDir} from '../support/temp.ts'
 import {waitFor} from '../support/wait.ts'
 import {withCluster, type ClusterLink} from '../../src/cli/cluster-link.ts'
 import type {ClusterState} from '../../src/cli/cluster-state.ts'
-import type {NodeOptions} from '../../src/node/options.ts'
+import type {NodeAddress, NodeOptions} from '../../src/node/options.ts'
 
 const HOST = '127.0.0.1'
 const CHILD = fileURLToPath(new URL('../support/kv-child.ts', import.meta.url))
@@ -25,18 +25,7 @@ export class NodeProcess {
 
   /** Starts it and waits until it serves; `join`: ports of nodes to ask. */
   async start(join: readonly number[]): Promise<void> {
-    const options: NodeOptions = {
-      host: HOST,
-      port: this.port,
-      peerPort: 0,
-      maxMemoryBytes: 0,
-      maxMemoryPolicy: 'noeviction',
-      maxClients: 10_000,
-      clientIdleTimeoutS: 0,
-      ...this.#options,
-      join: join.filter((port) => port !== this.port).map((port) => ({host: HOST, port})),
-    }
-    const child = startChild(nodeBinary(), [CHILD, JSON.stringify(options)])
+    const child = this.launch(join.filter((port) => port !== this.port).map((port) => ({host: HOST, port})))
     this.child = child
     await waitFor(
       `node ${this.port} serves`,
@@ -47,6 +36,22 @@ export class NodeProcess {
       },
       {timeoutMs: 30_000},
     )
+  }
+
+  /** Its process, which says its port on stdout when it serves. */
+  protected launch(join: readonly NodeAddress[]): Child {
+    const options: NodeOptions = {
+      host: HOST,
+      port: this.port,
+      peerPort: 0,
+      maxMemoryBytes: 0,
+      maxMemoryPolicy: 'noeviction',
+      maxClients: 10_000,
+      clientIdleTimeoutS: 0,
+      ...this.#options,
+      join,
+    }
+    return startChild(nodeBinary(), [CHILD, JSON.stringify(options)])
   }
 
   /** SIGTERM, and waits for the end, whose exit code it returns. */
@@ -93,10 +98,15 @@ export class ProcessCluster {
   async add(options: Partial<NodeOptions> = {}): Promise<NodeProcess> {
     const dataDir = join(this.#folder, `n${this.nodes.length}`)
     const node = new NodeProcess(await freePort(), {dataDir, ...options})
+    await this.adopt(node)
+    return node
+  }
+
+  /** Starts a node of another kind, which joins. */
+  async adopt(node: NodeProcess): Promise<void> {
     const others = this.ports
     this.nodes.push(node)
     await node.start(others)
-    return node
   }
 
   /** Calls `work` with a link to nodes that run. */

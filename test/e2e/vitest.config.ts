@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/e2e/**/*.test.ts'],
     fileParallelism: false,
+    globalSetup: ['test/support/fresh-build.ts'],
     disableConsoleIntercept: true,
     testTimeout: 300_000,
     hookTimeout: 60_000,

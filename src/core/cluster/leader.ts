@@ -118,6 +118,8 @@ export class Leader {
       if (!this.isReady(now) || this.#mayHoldLease(info.id, now)) return {status: 'wait', reason: 'its old lease runs'}
     }
     this.#heardAt.set(info.id, now)
+    // What it is heard of from now on may be the new process; and killed once more it knocks anew.
+    this.#knockedAt.delete(info.id)
     this.#c.propose({type: 'joined', member: info})
     this.#noteEnding(info.id)
     return {status: 'wait', reason: 'being agreed on'}

@@ -1,5 +1,5 @@
 /**
- * A cluster of redis-server processes, three masters with a replica each, nothing on disk but their own configuration: what
+ * A cluster of redis-server processes, three masters with a replica each (or none), nothing on disk but their own configuration: what
  * ours is measured beside. Its settings are Redis' defaults, except where the caller names others.
  */
 import {mkdirSync} from 'node:fs'
@@ -13,7 +13,6 @@ import {waitFor} from '../../support/wait.ts'
 
 const HOST = '127.0.0.1'
 const MASTERS = 3
-const NODES = 6
 const SETTLE_TIMEOUT_MS = 120_000
 
 /** A redis-server with a data folder of its own, in which it finds its part in the cluster again. */
@@ -56,17 +55,17 @@ class RedisNode {
 export class RedisCluster {
   readonly nodes: RedisNode[] = []
 
-  /** `settings`: words of the command line of each server, such as `--cluster-node-timeout 1000`. */
-  static async start(settings: readonly string[] = []): Promise<RedisCluster> {
+  /** `settings`: words of the command line of each server, such as `--cluster-node-timeout 1000`; `replicas`: of each master. */
+  static async start(settings: readonly string[] = [], replicas = 1): Promise<RedisCluster> {
     const cluster = new RedisCluster()
     const folder = tempDir('redis').path
-    for (let i = 0; i < NODES; i++) {
+    for (let i = 0; i < MASTERS * (1 + replicas); i++) {
       cluster.nodes.push(new RedisNode(await freePort(), await freePort(), join(folder, `n${i}`), settings))
     }
     try {
       await Promise.all(cluster.nodes.map((node) => node.start()))
       const addresses = cluster.nodes.map(({port}) => `${HOST}:${port}`)
-      await redisCli('--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes')
+      await redisCli('--cluster', 'create', ...addresses, '--cluster-replicas', `${replicas}`, '--cluster-yes')
       await cluster.settled()
     } catch (error) {
       await cluster.stop()

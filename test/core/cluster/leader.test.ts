@@ -85,3 +85,30 @@ test('the old process of a node that asks to be let in anew has none from then o
   expect(office.lease(1)).toBe(0)
   expect(office.lease(1, 2)).toBe(LEASE_MS)
 })
+
+test('a node that is killed and started again and again, each time before it is missed, is let in each time', () => {
+  const office = new Office()
+  for (let start = 2; start < 6; start++) {
+    // Its last process was heard of until a moment ago.
+    const until = office.now + 3 * LEASE_MS
+    for (; office.now < until; office.now += LEASE_MS / 8) office.lease(1, start - 1)
+    const verdicts: string[] = []
+    for (; !office.map.members.some((member) => member?.incarnation === incarnation(start)); office.applyAll()) {
+      verdicts.push(office.leader.join(makeMember(1, start), office.now).status)
+      office.now += LEASE_MS / 4
+      expect(verdicts.length).toBeLessThan(10)
+    }
+    expect(new Set(verdicts)).toEqual(new Set(['wait']))
+  }
+})
+
+test('a node id that is heard of all the time, though another process asks to be let in as it, runs twice', () => {
+  const office = new Office()
+  let status = ''
+  for (let i = 0; i < 30 && status !== 'refused'; i++) {
+    office.lease(1)
+    status = office.leader.join(makeMember(1, 2), office.now).status
+    office.now += LEASE_MS / 8
+  }
+  expect(status).toBe('refused')
+})
