@@ -133,7 +133,9 @@ export class LogFeeds {
       const state = feed!.state[bucket]
       // The answer to the first question: the second is on its way.
       if (state === RESUMED) feed!.state[bucket] = ASKED
-      if (state !== ASKED) continue
+      // The answer to an older question made us believe that it follows; to the newer one it says no (the simulator's seed 1081).
+      const isNoAfterAll = state === FOLLOWING && code === 0
+      if (state !== ASKED && !isNoAfterAll) continue
       if (code === 1) this.#follow(feed!, bucket)
       else this.#copy(feed!, bucket)
     }
