@@ -6,10 +6,17 @@ import {RemoteLog} from '../../src/cli/remote-log.ts'
 import {Tail} from '../../src/datalog/tail.ts'
 import {PersonLines} from '../../src/cli/log-lines.ts'
 import {verifyLog} from '../../src/datalog/log-verify.ts'
-import {waitFor} from '../support/wait.ts'
+import {waitFor as wait} from '../support/wait.ts'
 import {makeFolder} from './folder.ts'
 import {connectTo, liveNode} from './live-node.ts'
 import type {RunningNode} from '../../src/node/options.ts'
+
+/** Each step of this takes its time on a busy machine: nodes join, images travel, disks sync. */
+const PATIENCE = {timeout: 120_000}
+
+function waitFor<T>(what: string, condition: () => Promise<T | undefined>): Promise<T> {
+  return wait(what, condition, {timeoutMs: 50_000})
+}
 
 function dataLog(dir: string, ack: 'async' | 'sync' = 'async', segmentBytes = 1024 * 1024): object {
   return {isVoterOnly: true, dataLog: {dir, ack, segmentBytes, isDaily: false, isCompressed: false}}
@@ -35,7 +42,7 @@ async function tailOf(node: RunningNode): Promise<string[]> {
   return lines
 }
 
-test('it has every change, before and after a restart, and shows them to whoever asks', async () => {
+test('it has every change, before and after a restart, and shows them to whoever asks', PATIENCE, async () => {
   const first = await liveNode()
   const dir = join(makeFolder(), 'log')
   const joined = {...dataLog(dir), join: [first.address]}
@@ -62,7 +69,7 @@ test('it has every change, before and after a restart, and shows them to whoever
   expect(totals).toMatchObject({records: 4, gaps: 0})
 })
 
-test('a synchronous one is counted on when it is in step, and no more when it is gone', async () => {
+test('a synchronous one is counted on when it is in step, and no more when it is gone', PATIENCE, async () => {
   const first = await liveNode()
   const log = await liveNode({...dataLog(join(makeFolder(), 'log'), 'sync'), join: [first.address]})
   await waitFor('it is counted on', async () => ((await info(log, 'log_counted_on')) === '1' ? true : undefined))
@@ -74,18 +81,18 @@ test('a synchronous one is counted on when it is in step, and no more when it is
   expect(await client.call('SET', 'key', 'after')).toBe('+OK\r\n')
 })
 
-test('without a cluster to keep the log of it does not start', async () => {
+test('without a cluster to keep the log of it does not start', PATIENCE, async () => {
   await expect(liveNode(dataLog(join(makeFolder(), 'log')))).rejects.toMatchObject({code: 'E_JOIN'})
 })
 
-test('the folder of a node that runs is refused', async () => {
+test('the folder of a node that runs is refused', PATIENCE, async () => {
   const first = await liveNode()
   const dir = join(makeFolder(), 'log')
   await liveNode({...dataLog(dir), join: [first.address]})
   await expect(liveNode({...dataLog(dir), join: [first.address]})).rejects.toMatchObject({code: 'E_DATA_DIR_IN_USE'})
 })
 
-test('when its files cannot be written it stops, with exit code 1, and the cluster goes on', async () => {
+test('when its files cannot be written it stops, with exit code 1, and the cluster goes on', PATIENCE, async () => {
   const first = await liveNode()
   const dir = join(makeFolder(), 'log')
   // Small segments: the next one cannot be made in a folder that is gone.
