@@ -232,6 +232,7 @@ function makeUnits({pipeline, wait, value}: LoadOptions, keys: readonly string[]
 }
 
 export interface LoadHandle {
+  readonly pid: number
   /** What was measured since the last call. */
   take(): Promise<LoadReport>
   stop(): Promise<void>
@@ -241,7 +242,7 @@ export interface LoadHandle {
 export async function startLoad(options: LoadOptions): Promise<LoadHandle> {
   const worker = startWorker('load.ts', options)
   await worker.ask('start')
-  return {take: () => worker.ask<LoadReport>('take'), stop: () => worker.stop()}
+  return {pid: worker.pid, take: () => worker.ask<LoadReport>('take'), stop: () => worker.stop()}
 }
 
 if (import.meta.main) {
