@@ -34,7 +34,7 @@ describe('INFO', () => {
     expect(String(text)).toMatch(/^# Server\r\nredis_version:7\.2\.4\r\n/)
     const info = sections(text)
     expect([...info.keys()]).toEqual(
-      'Server Clients Memory Persistence Stats Replication CPU Cluster Keyspace'.split(' '),
+      'Server Clients Memory Persistence Stats Replication Datalog CPU Cluster Keyspace'.split(' '),
     )
     expect(info.get('Server')).toMatchObject({
       ...{kv_version: '0.1.0', redis_mode: 'cluster', process_id: '4321', tcp_port: '7379', uptime_in_seconds: '100'},

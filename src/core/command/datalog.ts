@@ -33,6 +33,12 @@ export const DATALOG_COMMANDS: readonly CommandSpec[] = [
     since: '7.2.4',
     complexity: 'O(N) where N is the number of bytes read',
     summary: 'Reads the data log of this node: READ segment offset [COUNT bytes].',
+    args: [
+      {name: 'read', type: 'string'},
+      {name: 'segment', type: 'integer'},
+      {name: 'offset', type: 'integer'},
+      {name: 'bytes', type: 'integer', token: 'COUNT', optional: true},
+    ],
     run: (c) => (c.is(1, 'READ') ? read(c) : c.fail(ERR_SYNTAX)),
   },
 ]
