@@ -64,9 +64,10 @@ describe('into kv', () => {
     const first = await liveNode({replicas: 0})
     const second = await liveNode({join: [first.address]})
     const connection = await connectTo(first)
-    await waitFor('both have buckets', async () => {
-      const slots = await connection.call('CLUSTER', 'SLOTS')
-      return slots.includes(`:${first.address.port}\r\n`) && slots.includes(`:${second.address.port}\r\n`)
+    // What moves while it is read back below would answer MOVED.
+    await waitFor('both have their buckets', async () => {
+      const state = await connection.call('CLUSTER', 'STATE')
+      return /"masters":8192,.*"masters":8192,/.test(state) && /"moves":\[\]/.test(state)
     })
     const report = await replayTo({log, port: second.address.port})
     const lines = [...(await dumpServer(first.address.port)), ...(await dumpServer(second.address.port))].sort()
