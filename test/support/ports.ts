@@ -1,17 +1,28 @@
-/** Free TCP ports: the kernel picks one, we close it and hand the number on. Two tests may race; callers retry by asking again. */
+/**
+ * Free TCP ports, below those that the kernel gives to outgoing connections: a port of that range may be taken by any client between being drawn and being listened on.
+ * Each process draws from a place of its own.
+ */
 import {createServer} from 'node:net'
 
 const HOST = '127.0.0.1'
+const FIRST = 11_000
+const LAST = 22_000
 
-/** A port on 127.0.0.1 that nothing listened on a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+let next = FIRST + ((process.pid * 37) % (LAST - FIRST))
+
+/** A port on 127.0.0.1 that nothing listened on a moment ago; another one each time. */
+export async function freePort(): Promise<number> {
+  for (let tries = FIRST; tries < LAST; tries++) {
+    next = next >= LAST ? FIRST : next + 1
+    if (await isFree(next)) return next
+  }
+  throw new Error(`no free port between ${FIRST} and ${LAST}`)
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, HOST, () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') return reject(new Error('no TCP address'))
-      server.close(() => resolve(address.port))
-    })
+    server.once('error', () => resolve(false))
+    server.listen(port, HOST, () => server.close(() => resolve(true)))
   })
 }
