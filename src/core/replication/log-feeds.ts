@@ -53,6 +53,9 @@ interface Feed {
   readonly queue: Set<number>
   /** Buckets for which the backlog was tried since they were asked about. */
   readonly wasResumed: Set<number>
+  /** The position in the link of what each got from the backlog, and those of which only that is waited for. */
+  readonly restAt: Map<number, number>
+  readonly settling: Set<number>
   asks: Position[]
   isOn: boolean
 }
@@ -100,6 +103,7 @@ export class LogFeeds {
   resign(bucket: number): void {
     for (const feed of this.#feeds.values()) {
       feed.state[bucket] = OFF
+      unsettle(feed, bucket)
       feed.queue.delete(bucket)
       feed.copier.cancel(bucket)
     }
@@ -136,7 +140,8 @@ export class LogFeeds {
       // The answer to an older question made us believe that it follows; to the newer one it says no (the simulator's seed 1081).
       const isNoAfterAll = state === FOLLOWING && code === 0
       if (state !== ASKED && !isNoAfterAll) continue
-      if (code === 1) this.#follow(feed!, bucket)
+      if (code === 1 && feed!.restAt.has(bucket)) feed!.settling.add(bucket)
+      else if (code === 1) this.#follow(feed!, bucket)
       else this.#copy(feed!, bucket)
     }
   }
@@ -166,6 +171,8 @@ export class LogFeeds {
     if (asks.length === 0) return
     link.append(MESSAGE_AGREE, encodePositions(asks))
     link.append(MESSAGE_RECORDS, rest)
+    link.flush(this.#c.now())
+    for (const {bucket} of asks) feed.restAt.set(bucket, link.position)
   }
 
   #keepBacklog(): void {
@@ -208,6 +215,15 @@ export class LogFeeds {
         this.#c.requestWork()
       }
       copier.progress()
+      this.#settle(feed)
+    }
+  }
+
+  /** What came from the backlog carries no ticket: until it is on the disk there, the bucket is not followed (the simulator's seed 1383). */
+  #settle(feed: Feed): void {
+    const link = this.#c.linkOf(feed.slot)
+    for (const bucket of feed.settling) {
+      if (link?.isAcked(feed.restAt.get(bucket)!)) this.#follow(feed, bucket)
     }
   }
 
@@ -244,6 +260,8 @@ export class LogFeeds {
       copier,
       queue: new Set(),
       wasResumed: new Set(),
+      restAt: new Map(),
+      settling: new Set(),
       asks: [],
       isOn: false,
     }
@@ -278,6 +296,7 @@ export class LogFeeds {
     const {bucket} = position
     feed.queue.delete(bucket)
     feed.wasResumed.delete(bucket)
+    unsettle(feed, bucket)
     feed.copier.cancel(bucket)
     feed.asks.push(position)
     feed.state[bucket] = ASKED
@@ -285,11 +304,13 @@ export class LogFeeds {
   }
 
   #follow(feed: Feed, bucket: number): void {
+    unsettle(feed, bucket)
     feed.state[bucket] = FOLLOWING
     this.#changed(bucket)
   }
 
   #copy(feed: Feed, bucket: number): void {
+    unsettle(feed, bucket)
     feed.copier.cancel(bucket)
     feed.state[bucket] = COPYING
     feed.queue.add(bucket)
@@ -306,4 +327,9 @@ export class LogFeeds {
     for (const {isOn, state} of this.#feeds.values()) if (isOn && state[bucket] !== FOLLOWING) isUnlogged = true
     this.#c.sets.doubt(bucket, isUnlogged, DOUBT_UNLOGGED)
   }
+}
+
+function unsettle({restAt, settling}: Feed, bucket: number): void {
+  restAt.delete(bucket)
+  settling.delete(bucket)
 }
