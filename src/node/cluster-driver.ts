@@ -3,9 +3,11 @@
  *
  *   packets, ticks, durable writes --> Cluster --> packets, writes, sessions to release
  *
- * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies. How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
- * peers are and asks those to be let in; with something stored it comes back to the cluster it was in. A lone, empty one can be told to join
- * another cluster while it runs (`meet`): it begins anew then, without a new process.
+ * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies.
+ *
+ * How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
+ * peers are and asks those to be let in; with something stored it comes back to the cluster it was in. A lone, empty one can be told
+ * to join another cluster while it runs (`meet`): it begins anew then, without a new process.
  */
 import {randomBytes} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -16,7 +18,7 @@ import {KvError} from '../errors.ts'
 import {endDuty} from './data-log.ts'
 import {PeerNet} from './peer/peer-net.ts'
 import {factsOf, keptAddresses, keptClusterId, writeBootstrap} from './cluster-facts.ts'
-import {findPeers} from './find-peers.ts'
+import {findPeers, noneToJoin} from './find-peers.ts'
 import {refillLost} from './refill-lost.ts'
 import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster-host.ts'
 import type {MemberInfo} from '../core/cluster/cluster-map.ts'
@@ -121,7 +123,10 @@ export class ClusterDriver implements ClusterHost {
    * yet is not heard of again. Errors: E_JOIN, E_LOG and its kin.
    */
   async openLog(): Promise<void> {
-    await this.#options.dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
+    const {dataLog} = this.#options
+    if (dataLog && this.isFounder)
+      throw new KvError('E_JOIN', 'a data log is of a cluster', 'name one of its nodes with --join host:port')
+    await dataLog?.begin(keptClusterId(this.#stored.facts), {
       clusterId: () => this.cluster.map.clusterId,
       durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
       failed: (error) => this.#options.failed(error),
@@ -340,11 +345,7 @@ export class ClusterDriver implements ClusterHost {
     if (this.#options.join.length === 0 && this.#stored.state) return
     const {problems} = found
     this.#log.error({host: this.#options.host, problems}, 'no node to join')
-    throw new KvError(
-      'E_JOIN',
-      `cannot join: ${problems.join('; ')}`,
-      'name a running kv node with --join host:port, or leave --join out to start a cluster of its own',
-    )
+    throw noneToJoin(problems)
   }
 
   async #untilAdmitted(timeoutMs: number): Promise<void> {

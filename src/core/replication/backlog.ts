@@ -4,13 +4,13 @@
  */
 import {LOG_BACKLOG_BYTES_MAX} from '../../constants.ts'
 import {assert} from '../../base/assert.ts'
-import {RecordCursor, RecordWriter, readFrame} from '../../record/codec.ts'
+import {RecordCursor, RecordPicker, walkFrames} from '../../record/codec.ts'
 
 export class Backlog {
   readonly #rows: Buffer[] = []
   #bytes = 0
   readonly #cursor = new RecordCursor()
-  readonly #writer = new RecordWriter()
+  readonly #picker = new RecordPicker()
 
   /** Frames of whole groups; the bytes are kept, and not changed. */
   push(frames: Buffer): void {
@@ -19,43 +19,20 @@ export class Backlog {
     while (this.#bytes > LOG_BACKLOG_BYTES_MAX) this.#bytes -= this.#rows.shift()!.length
   }
 
-  clear(): void {
-    this.#rows.length = 0
-    this.#bytes = 0
-  }
-
   /**
    * Frames of the records of these buckets that follow `epoch` and `seq` of each, in order; where they end is left in `wanted`. Buckets of which the next
    * record is not there any more stay where they were.
    */
   since(wanted: Map<number, {readonly epoch: number; seq: number}>): Buffer {
-    let isInGroup = false
     for (const row of this.#rows) {
-      this.#each(row, (cursor) => {
+      const fault = walkFrames(row, this.#cursor, (cursor) => {
         const place = wanted.get(cursor.bucket)
         if (place?.epoch !== cursor.epoch || cursor.seq !== place.seq + 1) return
         place.seq = cursor.seq
-        if (!isInGroup && !cursor.isGroupEnd) {
-          isInGroup = true
-          this.#writer.beginGroup()
-        }
-        this.#writer.copy(cursor)
-        if (isInGroup && cursor.isGroupEnd) {
-          isInGroup = false
-          this.#writer.endGroup()
-        }
+        this.#picker.pick(cursor)
       })
+      assert(fault === null, 'the backlog has what was sent')
     }
-    return Buffer.from(this.#writer.frame())
-  }
-
-  #each(row: Buffer, visit: (cursor: RecordCursor) => void): void {
-    for (let at = 0; at < row.length;) {
-      const verdict = readFrame(row, at, row.length)
-      assert(verdict.kind === 'ok', 'the backlog has what was sent')
-      this.#cursor.openFrame(row, verdict.frame)
-      while (this.#cursor.next()) visit(this.#cursor)
-      at = verdict.frame.end
-    }
+    return this.#picker.take()
   }
 }
