@@ -18,7 +18,7 @@ import {KvError} from '../errors.ts'
 import {endDuty} from './data-log.ts'
 import {PeerNet} from './peer/peer-net.ts'
 import {factsOf, keptAddresses, keptClusterId, writeBootstrap} from './cluster-facts.ts'
-import {findPeers, noneToJoin} from './find-peers.ts'
+import {findPeers, noneToJoin, notLetIn} from './find-peers.ts'
 import {refillLost} from './refill-lost.ts'
 import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster-host.ts'
 import type {MemberInfo} from '../core/cluster/cluster-map.ts'
@@ -167,7 +167,7 @@ export class ClusterDriver implements ClusterHost {
     }
     const isJoining = join.length > 0
     await this.#untilAdmitted(isJoining || isFounder ? JOIN_TIMEOUT_MS : RETURN_TIMEOUT_MS)
-    if (isJoining && !this.cluster.isAdmitted) throw this.#notLetIn()
+    if (isJoining && !this.cluster.isAdmitted) throw notLetIn(this.cluster.joinProblem || this.#refusal)
     if (hasLoaded || this.#options.acceptsLoss) await refillLost(this.cluster, hasLoaded, RETURN_TIMEOUT_MS)
     await this.#untilServing()
   }
@@ -188,7 +188,7 @@ export class ClusterDriver implements ClusterHost {
     this.#net.setPeers(found.peers)
     await this.#untilAdmitted(JOIN_TIMEOUT_MS)
     if (this.cluster.isAdmitted) return
-    const error = this.#notLetIn()
+    const error = notLetIn(this.cluster.joinProblem || this.#refusal)
     this.#net.setPeers([])
     await this.#forgetCluster()
     await this.#found()
@@ -282,6 +282,9 @@ export class ClusterDriver implements ClusterHost {
 
   // ---- what the core asks for
 
+  /** What the peer has acknowledged was written to its connection, whole, or that connection is gone. */
+  readonly keepsPackets = false
+
   sendPacket(id: string, packet: Buffer): boolean {
     return this.#net.send(id, packet)
   }
@@ -359,11 +362,6 @@ export class ClusterDriver implements ClusterHost {
       await sleep(START_POLL_MS)
       this.#tick()
     }
-  }
-
-  #notLetIn(): KvError {
-    const why = this.cluster.joinProblem || this.#refusal || 'the cluster did not answer in time'
-    return new KvError('E_JOIN', `not let in: ${why}`, 'see `kv cluster status` on a node of that cluster')
   }
 
   /** A founder, and a lone node that comes back, serves at once; one that joins is given its buckets later. */

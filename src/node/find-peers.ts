@@ -44,6 +44,12 @@ export function noneToJoin(problems: readonly string[]): KvError {
   )
 }
 
+/** The cluster turned this node away; `why`: '' if it said nothing. */
+export function notLetIn(why: string): KvError {
+  const reason = why || 'the cluster did not answer in time'
+  return new KvError('E_JOIN', `not let in: ${reason}`, 'see `kv cluster status` on a node of that cluster')
+}
+
 /** The members of the cluster that the node there is in, or why there is no answer, or none that helps. */
 async function ask(address: Address, clusterId: string): Promise<PeerAddress[] | string> {
   let connection: Connection | null = null

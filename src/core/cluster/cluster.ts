@@ -265,7 +265,7 @@ export class Cluster {
     this.#advance(now)
     this.master.pump(this.#now)
     this.sets.flush()
-    for (const link of this.links.all) link.flush(this.#now)
+    for (const link of this.links.all) link.endTurn(this.#now)
     this.gate.progress(this.#now)
     this.#notices.flush()
   }
@@ -365,6 +365,7 @@ export class Cluster {
   #newLink(id: string, incarnation: string): Link {
     const link: Link = new Link(id, incarnation, this.self.incarnation, {
       sendPacket: (packet) => this.#host.sendPacket(id, packet),
+      keepsPackets: this.#host.keepsPackets,
       // Not before both are in the map: what is executed is acknowledged.
       canExecute: () => this.isAdmitted && this.map.member(id)?.incarnation === incarnation,
       message: (type, body) => this.#inbox.receive(link, this.map.member(id)!.slot, type, body),

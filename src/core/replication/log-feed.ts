@@ -10,7 +10,14 @@
  * The bucket's records follow the question in the same stream, so that none is missing when the answer is yes. If the log node cannot keep up, its link
  * breaks (peer/link.ts), and all begins anew: what it missed is in the images.
  */
-import {ACK_TIMEOUT_MS, BUCKET_COUNT, LOG_IMAGES_MAX, LOG_RESEND_MS, PROPOSAL_RETRY_MS} from '../../constants.ts'
+import {
+  ACK_TIMEOUT_MS,
+  BUCKET_COUNT,
+  LOG_IMAGES_MAX,
+  LOG_LAZY_MS,
+  LOG_RESEND_MS,
+  PROPOSAL_RETRY_MS,
+} from '../../constants.ts'
 import {MESSAGE_AGREE, MESSAGE_RECORDS, encodePositions} from '../peer/message.ts'
 import {Copier} from './copier.ts'
 import type {Effects} from '../effects.ts'
@@ -190,6 +197,7 @@ export class LogFeed {
       this.#c.requestWork()
     }
     this.#copier.progress()
+    if (link) link.lazyMs = this.isOn ? 0 : LOG_LAZY_MS
     // What came from the backlog carries no ticket: until it is on the disk there, the bucket is not followed (the simulator's seed 1383).
     for (const [bucket, restAt] of this.#restAt) {
       if (this.#state[bucket] === SETTLING && link?.isAcked(restAt)) this.#follow(bucket)

@@ -108,8 +108,9 @@ export class LogFeeds {
       const {slot} = feed
       const link = this.#c.linkOf(slot)
       const buckets = this.#ours().filter((bucket) => !feed.isFollowing(bucket)).length
-      const [records, bytes] = [link?.unackedRecords ?? 0, link?.unackedBytes ?? 0]
-      return {slot, buckets, records, bytes, ms: link?.lateness(now) ?? 0}
+      if (!link) return {slot, buckets, records: 0, bytes: 0, ms: 0}
+      const [records, bytes] = [link.unackedRecords + link.pendingRecords, link.unackedBytes + link.pendingBytes]
+      return {slot, buckets, records, bytes, ms: link.lateness(now)}
     })
   }
 
