@@ -1,7 +1,7 @@
 /** A data log as tables and lines for people: its segments, and what is wrong with it. */
 import type {ChalkInstance} from 'chalk'
 import {renderTable, type Column} from './table.ts'
-import {formatBytes, formatCount} from './units.ts'
+import {counted, formatBytes, formatCount} from './units.ts'
 import type {SegmentInfo} from '../datalog/log-list.ts'
 import type {LogFinding, LogReport} from '../datalog/log-verify.ts'
 
@@ -90,8 +90,4 @@ function findingLine({file, offset, end, words, bucket, missing}: LogFinding, st
 function formatTime(unixMs: number): string {
   if (unixMs === 0) return '-'
   return new Date(unixMs).toISOString().replace('T', ' ').replace(/\.\d+/, '')
-}
-
-function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
 }

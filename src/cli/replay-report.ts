@@ -2,7 +2,7 @@
 import {formatBuckets} from '../base/bucket-ranges.ts'
 import {EXIT} from '../errors.ts'
 import type {Named, ReplayReport} from '../datalog/replay.ts'
-import {formatBytes, formatCount} from './units.ts'
+import {counted, formatBytes, formatCount} from './units.ts'
 
 /** 0: all is there. 7: something could not be brought over. 8: what is there is not what was sent. */
 export function replayExit(report: ReplayReport): 0 | 7 | 8 {
@@ -16,7 +16,8 @@ export function replayExit(report: ReplayReport): 0 | 7 | 8 {
 /** Lines about what is good. */
 export function replayLines(report: ReplayReport): string[] {
   const {written, expired, verified, summary, target, isDryRun} = report
-  const kinds = `${formatCount(written.strings)} strings, ${formatCount(written.maps)} maps with ${formatCount(written.fields)} fields`
+  const {strings, maps, fields} = written
+  const kinds = `${counted(strings, 'string')}, ${counted(maps, 'map')} with ${counted(fields, 'field')}`
   const verb = isDryRun ? 'would be written' : 'written'
   const lines = [
     `${formatCount(written.keys)} keys ${verb}: ${kinds}, ${formatBytes(written.bytes)}, ${formatCount(written.expiring)} with an expiry.`,

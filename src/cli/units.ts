@@ -57,6 +57,11 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US')
 }
 
+/** `1 key`, `12,345 keys`. */
+export function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** `45 s`, `12 min`, `5 h`, `3 d`: the largest unit that is not 0. */
 export function formatUptime(seconds: number): string {
   if (seconds < 60) return `${Math.floor(seconds)} s`

@@ -5,7 +5,7 @@
  * Hot path: one `Group` is used again for all groups, with plain numbers, because a log has millions of them.
  */
 import {KvError} from '../errors.ts'
-import {readFrame, RecordCursor} from '../record/codec.ts'
+import {RecordCursor, walkFrames} from '../record/codec.ts'
 import type {LoggedEntry} from './types.ts'
 
 /** Records of one group; all lie in `buf`. Valid during the call only. */
@@ -41,23 +41,14 @@ export class GroupReader {
     const group = this.#group
     group.buf = body
     group.count = 0
-    for (let at = 0; at < body.length;) {
-      const verdict = readFrame(body, at, body.length)
-      if (verdict.kind !== 'ok') {
-        throw damaged(segment, offset, verdict.kind === 'bad' ? verdict.fault.words : 'its last batch is cut')
-      }
-      this.#cursor.openFrame(body, verdict.frame)
-      while (this.#cursor.next()) {
-        group.take(this.#cursor)
-        if (!this.#cursor.isGroupEnd) continue
-        visit(group)
-        group.count = 0
-      }
-      if (this.#cursor.fault !== null) throw damaged(segment, offset, this.#cursor.fault.words)
-      at = verdict.frame.end
-    }
+    const fault = walkFrames(body, this.#cursor, (record) => {
+      group.take(record)
+      if (!record.isGroupEnd) return
+      visit(group)
+      group.count = 0
+    })
     this.#cursor.close()
-    if (group.count > 0) throw damaged(segment, offset, 'its last group is cut')
+    if (fault !== null) throw damaged(segment, offset, fault)
   }
 }
 

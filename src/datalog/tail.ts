@@ -5,7 +5,7 @@
  * Hot path: a record that is not wanted costs its numbers being read, no object is made; those that are go to the sink at the cursor.
  */
 import {matchesGlobAt} from '../base/glob.ts'
-import {readFrame, RecordCursor} from '../record/codec.ts'
+import {RecordCursor, walkFrames} from '../record/codec.ts'
 import {
   decodeLogLines,
   IMAGE_GAP,
@@ -85,15 +85,10 @@ export class Tail {
 
   #takeRecords(entry: LoggedEntry, isImage: boolean): void {
     const {body, segment, offset} = entry
-    const cursor = this.#cursor
-    for (let at = 0; at < body.length;) {
-      const verdict = readFrame(body, at, body.length)
-      if (verdict.kind !== 'ok') throw damaged(segment, offset, 'a batch in it is cut or damaged')
-      cursor.openFrame(body, verdict.frame)
-      while (cursor.next()) if (this.#isWanted(cursor)) this.#sink.record(cursor, isImage, entry)
-      if (cursor.fault !== null) throw damaged(segment, offset, cursor.fault.words)
-      at = verdict.frame.end
-    }
+    const fault = walkFrames(body, this.#cursor, (record) => {
+      if (this.#isWanted(record)) this.#sink.record(record, isImage, entry)
+    })
+    if (fault !== null) throw damaged(segment, offset, fault)
   }
 
   #isWanted(record: RecordCursor): boolean {

@@ -3,9 +3,11 @@
  *
  *   packets, ticks, durable writes --> Cluster --> packets, writes, sessions to release
  *
- * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies. How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
- * peers are and asks those to be let in; with something stored it comes back to the cluster it was in. A lone, empty one can be told to join
- * another cluster while it runs (`meet`): it begins anew then, without a new process.
+ * What the core wants done to client connections is done at the end of a turn, never in the middle of another connection's replies.
+ *
+ * How a node begins: with nothing stored and nobody to join it founds a cluster of one; with `join` it asks the named nodes who their
+ * peers are and asks those to be let in; with something stored it comes back to the cluster it was in. A lone, empty one can be told
+ * to join another cluster while it runs (`meet`): it begins anew then, without a new process.
  */
 import {randomBytes} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -16,7 +18,7 @@ import {KvError} from '../errors.ts'
 import {endDuty} from './data-log.ts'
 import {PeerNet} from './peer/peer-net.ts'
 import {factsOf, keptAddresses, keptClusterId, writeBootstrap} from './cluster-facts.ts'
-import {findPeers} from './find-peers.ts'
+import {findPeers, noneToJoin, notLetIn} from './find-peers.ts'
 import {refillLost} from './refill-lost.ts'
 import type {ClusterEvent, ClusterHost, PeerAddress} from '../core/cluster/cluster-host.ts'
 import type {MemberInfo} from '../core/cluster/cluster-map.ts'
@@ -121,7 +123,10 @@ export class ClusterDriver implements ClusterHost {
    * yet is not heard of again. Errors: E_JOIN, E_LOG and its kin.
    */
   async openLog(): Promise<void> {
-    await this.#options.dataLog?.begin(this.isFounder ? null : (this.#stored.facts ?? {}), {
+    const {dataLog} = this.#options
+    if (dataLog && this.isFounder)
+      throw new KvError('E_JOIN', 'a data log is of a cluster', 'name one of its nodes with --join host:port')
+    await dataLog?.begin(keptClusterId(this.#stored.facts), {
       clusterId: () => this.cluster.map.clusterId,
       durable: (mark) => this.#input((c, now) => c.logged(mark, now)),
       failed: (error) => this.#options.failed(error),
@@ -162,7 +167,7 @@ export class ClusterDriver implements ClusterHost {
     }
     const isJoining = join.length > 0
     await this.#untilAdmitted(isJoining || isFounder ? JOIN_TIMEOUT_MS : RETURN_TIMEOUT_MS)
-    if (isJoining && !this.cluster.isAdmitted) throw this.#notLetIn()
+    if (isJoining && !this.cluster.isAdmitted) throw notLetIn(this.cluster.joinProblem || this.#refusal)
     if (hasLoaded || this.#options.acceptsLoss) await refillLost(this.cluster, hasLoaded, RETURN_TIMEOUT_MS)
     await this.#untilServing()
   }
@@ -183,7 +188,7 @@ export class ClusterDriver implements ClusterHost {
     this.#net.setPeers(found.peers)
     await this.#untilAdmitted(JOIN_TIMEOUT_MS)
     if (this.cluster.isAdmitted) return
-    const error = this.#notLetIn()
+    const error = notLetIn(this.cluster.joinProblem || this.#refusal)
     this.#net.setPeers([])
     await this.#forgetCluster()
     await this.#found()
@@ -277,6 +282,9 @@ export class ClusterDriver implements ClusterHost {
 
   // ---- what the core asks for
 
+  /** What the peer has acknowledged was written to its connection, whole, or that connection is gone. */
+  readonly keepsPackets = false
+
   sendPacket(id: string, packet: Buffer): boolean {
     return this.#net.send(id, packet)
   }
@@ -340,11 +348,7 @@ export class ClusterDriver implements ClusterHost {
     if (this.#options.join.length === 0 && this.#stored.state) return
     const {problems} = found
     this.#log.error({host: this.#options.host, problems}, 'no node to join')
-    throw new KvError(
-      'E_JOIN',
-      `cannot join: ${problems.join('; ')}`,
-      'name a running kv node with --join host:port, or leave --join out to start a cluster of its own',
-    )
+    throw noneToJoin(problems)
   }
 
   async #untilAdmitted(timeoutMs: number): Promise<void> {
@@ -358,11 +362,6 @@ export class ClusterDriver implements ClusterHost {
       await sleep(START_POLL_MS)
       this.#tick()
     }
-  }
-
-  #notLetIn(): KvError {
-    const why = this.cluster.joinProblem || this.#refusal || 'the cluster did not answer in time'
-    return new KvError('E_JOIN', `not let in: ${why}`, 'see `kv cluster status` on a node of that cluster')
   }
 
   /** A founder, and a lone node that comes back, serves at once; one that joins is given its buckets later. */

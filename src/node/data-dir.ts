@@ -26,20 +26,20 @@ export class DataDir {
     this.#unlock = unlock
   }
 
-  /** Makes the folder if need be and locks it. Errors: E_DATA_DIR, E_DATA_DIR_IN_USE. */
-  static async open(path: string): Promise<DataDir> {
+  /** Makes the folder if need be and locks it. `flag`: by which another is named. Errors: E_DATA_DIR, E_DATA_DIR_IN_USE. */
+  static async open(path: string, flag = '--data-dir'): Promise<DataDir> {
     let unlock: () => Promise<void>
     try {
       await mkdir(path, {recursive: true})
       unlock = await lockFolder(path, LOCK)
     } catch (error) {
-      throw error instanceof FolderInUse ? inUse(path, error) : unusable(path, error)
+      throw error instanceof FolderInUse ? inUse(path, flag, error) : unusable(path, flag, error)
     }
     try {
       return new DataDir(path, await readNodeId(path), unlock)
     } catch (error) {
       await unlock()
-      throw error instanceof KvError ? error : unusable(path, error)
+      throw error instanceof KvError ? error : unusable(path, flag, error)
     }
   }
 
@@ -70,20 +70,20 @@ async function readNodeId(path: string): Promise<NodeId> {
   throw new KvError('E_DATA_DIR', `${file} does not hold a node id`, `restore it, or start as a new node: rm ${file}`)
 }
 
-function inUse(path: string, {pid}: FolderInUse): KvError {
+function inUse(path: string, flag: string, {pid}: FolderInUse): KvError {
   const words =
     pid === null ? 'is taken by one starting node after the other' : `is in use by a running node (pid ${pid})`
   return new KvError(
     'E_DATA_DIR_IN_USE',
     `the data dir ${path} ${words}`,
-    'stop that node, or start this one with another --data-dir',
+    `stop that node, or start this one with another ${flag}`,
   )
 }
 
-function unusable(path: string, error: unknown): KvError {
+function unusable(path: string, flag: string, error: unknown): KvError {
   return new KvError(
     'E_DATA_DIR',
     `the data dir ${path} cannot be used: ${describeErrno(error)}`,
-    'the user that runs kv needs to read and write it; or name another with --data-dir',
+    `the user that runs kv needs to read and write it; or name another with ${flag}`,
   )
 }

@@ -10,10 +10,9 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {LOG_NOTE} from '../record/log-entry.ts'
 import {LogPositions} from '../record/log-position.ts'
 import {KV_VERSION} from '../constants.ts'
-import {KvError} from '../errors.ts'
+import type {KvError} from '../errors.ts'
 import {nodeLogFileSystem} from '../datalog/log-fs.ts'
-import {openLogReader} from '../datalog/log-reader.ts'
-import {clusterOfLog} from '../datalog/log-reader.ts'
+import {clusterOfLog, openLogReader} from '../datalog/log-reader.ts'
 import {openLogWriter} from '../datalog/log-writer.ts'
 import {listSegments} from '../datalog/segment-files.ts'
 import type {DataLogOptions} from './options.ts'
@@ -74,17 +73,11 @@ export class DataLog implements LogSink {
     return this.#writer?.positions ?? new LogPositions()
   }
 
-  /**
-   * `facts`: what the node remembers of its cluster; null: it has none, and joins none. Errors: E_JOIN, E_LOG and its kin.
-   */
-  async begin(facts: Readonly<Record<string, unknown>> | null, host: DataLogHost): Promise<void> {
-    if (facts === null)
-      throw new KvError('E_JOIN', 'a data log is of a cluster', 'name one of its nodes with --join host:port')
+  /** `clusterId`: of which the node remembers to be, or ''. Errors: E_LOG and its kin. */
+  async begin(clusterId: string, host: DataLogHost): Promise<void> {
     this.#host = host
-    const {clusterId} = facts
-    const isKnown = typeof clusterId === 'string' && clusterId !== ''
     // What the files say is not forgotten with the node's own folder.
-    this.#clusterId = isKnown ? clusterId : ((await clusterOfLog(this.#options.dir)) ?? '')
+    this.#clusterId = clusterId || ((await clusterOfLog(this.#options.dir)) ?? '')
     if (this.#clusterId !== '') await this.#open(this.#clusterId)
   }
 

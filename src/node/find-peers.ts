@@ -2,6 +2,7 @@
 import {formatAddress, type Address} from '../base/address.ts'
 import {Connection} from '../client/connection.ts'
 import {isError, replyText} from '../client/reply.ts'
+import {KvError} from '../errors.ts'
 import type {PeerAddress} from './peer/peer-net.ts'
 
 const TIMEOUT_MS = 2_000
@@ -32,6 +33,21 @@ export async function findPeers(addresses: readonly Address[], self: Asker): Pro
     }
   }
   return {problems}
+}
+
+/** None of the named nodes helps. */
+export function noneToJoin(problems: readonly string[]): KvError {
+  return new KvError(
+    'E_JOIN',
+    `cannot join: ${problems.join('; ')}`,
+    'name a running kv node with --join host:port, or leave --join out to start a cluster of its own',
+  )
+}
+
+/** The cluster turned this node away; `why`: '' if it said nothing. */
+export function notLetIn(why: string): KvError {
+  const reason = why || 'the cluster did not answer in time'
+  return new KvError('E_JOIN', `not let in: ${reason}`, 'see `kv cluster status` on a node of that cluster')
 }
 
 /** The members of the cluster that the node there is in, or why there is no answer, or none that helps. */

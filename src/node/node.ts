@@ -37,7 +37,7 @@ export async function startNode(options: NodeOptions, log: NodeLog = SILENT_LOG)
   const {dataLog} = options
   // A data-log node keeps its id beside the log.
   const path = dataLog ? join(dataLog.dir, LOG_NODE_DIR) : options.dataDir
-  const dataDir = path === undefined ? null : await DataDir.open(path)
+  const dataDir = path === undefined ? null : await DataDir.open(path, dataLog ? '--dir' : '--data-dir')
   try {
     return await startWith(options, log, dataDir)
   } catch (error) {

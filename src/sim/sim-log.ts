@@ -7,7 +7,7 @@ import {assert} from '../base/assert.ts'
 import {canonicalImage} from '../core/keyspace/canonical.ts'
 import {Engine} from '../core/engine.ts'
 import {Replay} from '../core/replay.ts'
-import {RecordCursor, readFrame} from '../record/codec.ts'
+import {RecordCursor, walkFrames} from '../record/codec.ts'
 import {LOG_IMAGE, LOG_IMAGE_BEGIN, LOG_IMAGE_END, LOG_RECORDS, decodeLogLines} from '../record/log-entry.ts'
 import {LogPositions} from '../record/log-position.ts'
 import type {LogEntry} from '../record/log-entry.ts'
@@ -105,12 +105,7 @@ export class SimLog {
   }
 
   #each(body: Buffer, visit: (cursor: RecordCursor) => void): void {
-    for (let at = 0; at < body.length;) {
-      const verdict = readFrame(body, at, body.length)
-      assert(verdict.kind === 'ok', 'the recorder writes whole frames')
-      this.#cursor.openFrame(body, verdict.frame)
-      while (this.#cursor.next()) visit(this.#cursor)
-      at = verdict.frame.end
-    }
+    const fault = walkFrames(body, this.#cursor, visit)
+    assert(fault === null, 'the recorder writes whole frames')
   }
 }

@@ -307,6 +307,9 @@ export class SimNode implements Endpoint, Host, ClusterHost {
 
   // ---- the cluster's host
 
+  /** The network delivers again and late, without copies. */
+  readonly keepsPackets = true
+
   sendPacket(id: string, packet: Buffer): boolean {
     return this.#o.network.send(this, id, packet)
   }

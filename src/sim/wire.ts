@@ -1,5 +1,5 @@
 /** What a packet on the simulated network is, for whoever counts or waits for some: read from its head, as link.ts writes it. */
-import {LINK_HEAD_BYTES} from '../core/peer/link.ts'
+import {LINK_HEAD_BYTES} from '../core/peer/packet-writer.ts'
 
 /** Link's kind of a packet with one message that may be lost. */
 const KIND_LOOSE = 3

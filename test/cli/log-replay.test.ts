@@ -33,7 +33,7 @@ describe('kv log replay', () => {
     const args = ['log', 'replay', dir, '--to', `127.0.0.1:${port}`, '--only', known(recorder)]
     const first = await kv(args)
     expect(first).toMatchObject({exit: 0, stderr: ''})
-    expect(first.stdout).toMatch(/^21 keys written: 20 strings, 1 maps with 2 fields, .*\nRead back: 21 keys/s)
+    expect(first.stdout).toMatch(/^21 keys written: 20 strings, 1 map with 2 fields, .*\nRead back: 21 keys/s)
     expect(await dumpServer(port)).toEqual(await dumpEngine(recorder.subject))
     const second = await kv([...args, '--json'])
     expect(second.exit).toBe(1)

@@ -137,6 +137,8 @@ export class ClusterStage implements ClusterHost {
     return JSON.parse(String(this.call(...args))) as Record<string, unknown>
   }
 
+  readonly keepsPackets = true
+
   sendPacket(): boolean {
     return false
   }

@@ -179,7 +179,7 @@ describe('the content of a log', () => {
     cut.list.push({...cut.list[0]!, kind: LOG_RECORDS, body: frames.subarray(0, first.frame.end)})
     await expect(rebuildLog(cut)).rejects.toMatchObject({
       code: 'E_LOG_DAMAGED',
-      message: expect.stringContaining('its last group is cut'),
+      message: expect.stringContaining('a group of records is not whole'),
     })
   })
 

@@ -11,13 +11,18 @@ import {connectTo, fill, liveNode, nodeChild} from './live-node.ts'
 
 const KEYS = 15_000
 const ROUNDS = 9
+/** Where a save is so short that it is seldom hit, more are tried. */
+const ROUNDS_MAX = 60
 
 it('killed at random moments during SAVE, the old savefile is intact and loads', async () => {
   const folder = makeFolder()
   const saveFile = join(folder, 'data')
   const prng = new Prng(11)
   const seen = {old: 0, new: 0, during: 0}
-  for (let round = 0; round < ROUNDS; round++) {
+  // Until the kills have hit what they are aimed at.
+  const isDone = (): boolean => seen.during > 1 && seen.old > 1
+  let round = 0
+  for (; round < ROUNDS || (!isDone() && round < ROUNDS_MAX); round++) {
     const child = await nodeChild({saveFile})
     // What the last one left, old or new, was whole, and now it is used.
     expect(child.keys).toBe(round === 0 ? 0 : KEYS + 1)
@@ -31,7 +36,8 @@ it('killed at random moments during SAVE, the old savefile is intact and loads',
     client.write(encodeCommand(['SAVE']))
     if (isSeen)
       await waitFor('it writes', () => readdirSync(folder).some((name) => name.includes('.tmp-')), {intervalMs: 1})
-    await sleep(prng.below(60))
+    // As soon as it is seen, or some time later, when it may be over.
+    if (round % 4 !== 0) await sleep(prng.below(60))
     child.process.kill('SIGKILL')
     await child.exited
     if (readdirSync(folder).some((name) => name.includes('.tmp-'))) seen.during++
@@ -40,13 +46,11 @@ it('killed at random moments during SAVE, the old savefile is intact and loads',
     if (readFileSync(saveFile).equals(before)) seen.old++
     else seen.new++
   }
-  // The kills hit what they were aimed at.
-  expect(seen.during).toBeGreaterThan(1)
-  expect(seen.old).toBeGreaterThan(1)
+  expect(isDone(), JSON.stringify(seen)).toBe(true)
   const copy = join(folder, 'copy')
   copyFileSync(saveFile, copy)
   const node = await liveNode({saveFile: copy})
-  expect(await (await connectTo(node)).call('GET', 'round')).toMatch(new RegExp(`${ROUNDS - 1} (old|new)`))
+  expect(await (await connectTo(node)).call('GET', 'round')).toMatch(new RegExp(`${round - 1} (old|new)`))
   // A temp that a dead node left is removed by the next save.
   const last = await connectTo(node)
   expect(await last.call('SAVE')).toBe('+OK\r\n')

@@ -12,7 +12,7 @@ export interface WaitOptions {
 export async function waitFor<T>(
   what: string,
   condition: () => Promise<T | false | undefined> | T | false | undefined,
-  {timeoutMs = 10_000, intervalMs = 20}: WaitOptions = {},
+  {timeoutMs = 30_000, intervalMs = 20}: WaitOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

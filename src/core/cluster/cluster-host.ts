@@ -16,6 +16,8 @@ export interface PeerAddress {
 
 export interface ClusterHost {
   sendPacket(id: string, packet: Buffer): boolean
+  /** It may look at a packet even after the peer has acknowledged it. */
+  readonly keepsPackets: boolean
   /** Makes it durable, in order, and says so by `Cluster.persisted`, not from within this call. */
   persist(write: RaftWrite): void
   /** The nodes to be connected with. */

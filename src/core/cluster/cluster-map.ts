@@ -20,6 +20,7 @@ import type {EpochBuckets, MapEntry} from './map-entry.ts'
 
 export {COPIES_MAX, NO_NODE}
 
+/** Whether masters wait for a data-log node. */
 export type LogMode = 'async' | 'sync'
 
 export interface MemberInfo {
@@ -41,8 +42,8 @@ export interface Member extends MemberInfo {
   readonly slot: number
   isDown: boolean
   isLeaving: boolean
-  /** A synchronous data-log node that every master waits for. */
-  isLogOn?: boolean
+  /** A synchronous data-log node that every master waits for: never while it is down or leaving. */
+  isLogOn: boolean
 }
 
 export interface ApplyResult {
@@ -218,7 +219,7 @@ export class ClusterMap {
   #genesis({clusterId, replicas, member, buckets}: Entry<'genesis'>): null {
     this.clusterId = clusterId
     this.replicas = replicas
-    this.members[0] = {...member, slot: 0, isDown: false, isLeaving: false}
+    this.members[0] = newcomer(member, 0)
     this.epoch.fill(1)
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) this.touch(bucket)
     if (member.isVoterOnly) return null
@@ -236,7 +237,7 @@ export class ClusterMap {
     let slot = this.members.findIndex((other) => other === null)
     if (slot < 0) slot = this.members.length
     if (slot >= MEMBERS_MAX) return `a cluster has at most ${MEMBERS_MAX} members`
-    this.members[slot] = {...member, slot, isDown: false, isLeaving: false}
+    this.members[slot] = newcomer(member, slot)
     this.isBalancing = true
     return null
   }
@@ -247,21 +248,13 @@ export class ClusterMap {
       // A new process: what the old one had in memory is gone.
       strike(this, slot, true)
       this.isBalancing = true
-      this.members[slot] = {...member, slot, isDown: false, isLeaving: false}
+      this.members[slot] = newcomer(member, slot)
       return
     }
     // The same process: it has another address, or its request came twice. What it is and does stays as it is.
     if (isDown) this.isBalancing = true
-    const {isLeaving, isVoterOnly} = known
-    this.members[slot] = {
-      ...member,
-      slot,
-      isDown: false,
-      isLeaving,
-      isVoterOnly,
-      ...(known.log ? {log: known.log} : {}),
-    }
-    if (known.isLogOn && !isDown) this.members[slot].isLogOn = true
+    const {incarnation, host, port, peerHost, peerPort} = member
+    this.members[slot] = {...known, incarnation, host, port, peerHost, peerPort, isDown: false}
   }
 
   /** A log node that is in step is waited for from now on; one that is late not any more: never without this entry, or its being down. */
@@ -269,7 +262,7 @@ export class ClusterMap {
     const member = this.member(node)
     if (member?.incarnation !== incarnation || member.log !== 'sync') return 'no such member any more'
     if (isOn && (member.isDown || member.isLeaving)) return 'it is down, or leaving'
-    if ((member.isLogOn ?? false) === isOn) return 'it is so already'
+    if (member.isLogOn === isOn) return 'it is so already'
     member.isLogOn = isOn
     return null
   }
@@ -277,8 +270,7 @@ export class ClusterMap {
   #alsoDown(node: string, incarnation: string): void {
     const member = this.member(node)
     if (member?.incarnation !== incarnation) return
-    member.isDown = true
-    if (member.isLogOn) member.isLogOn = false
+    setDown(member)
   }
 
   #reachable(entry: Entry<'down'> | Entry<'up'>): string | null {
@@ -287,11 +279,13 @@ export class ClusterMap {
     const member = this.member(node)
     if (member?.incarnation !== incarnation) return 'no such member any more'
     if (member.isDown === (type === 'down')) return 'it is so already'
-    member.isDown = type === 'down'
-    if (member.isDown) {
-      if (member.isLogOn) member.isLogOn = false
+    if (type === 'down') {
+      setDown(member)
       for (const {node: id, incarnation: its} of also ?? []) this.#alsoDown(id, its)
-    } else this.isBalancing = true
+    } else {
+      member.isDown = false
+      this.isBalancing = true
+    }
     // One that is back is the heir of those that are not: before, nobody was there to be it.
     for (const other of this.members) if (other?.isDown) strike(this, other.slot, false)
     return null
@@ -302,7 +296,7 @@ export class ClusterMap {
     if (member?.incarnation !== incarnation) return 'no such member any more'
     if (member.isLeaving === isLeaving) return 'it is so already'
     member.isLeaving = isLeaving
-    if (isLeaving && member.isLogOn) member.isLogOn = false
+    if (isLeaving) member.isLogOn = false
     this.isBalancing = true
     return null
   }
@@ -447,6 +441,15 @@ export class ClusterMap {
     for (const bucket of parseBuckets(buckets) ?? []) if (act(bucket)) this.touch(bucket)
     return null
   }
+}
+
+function newcomer(member: MemberInfo, slot: number): Member {
+  return {...member, slot, isDown: false, isLeaving: false, isLogOn: false}
+}
+
+function setDown(member: Member): void {
+  member.isDown = true
+  member.isLogOn = false
 }
 
 const MEMBER_ENTRIES: ReadonlySet<MapEntry['type']> = new Set([

@@ -34,7 +34,6 @@ import {fillLost, plantBugs, splitTransactions} from './plants.ts'
 import type {ClusterHost, ClusterOptions} from './cluster-host.ts'
 import type {Engine} from '../engine.ts'
 import type {MapEntry} from './map-entry.ts'
-import type {LinkState} from './links.ts'
 import type {MemberLag} from './log-duty.ts'
 import type {MemberInfo} from './cluster-map.ts'
 import type {RaftEntry, RaftSnapshot} from '../consensus/types.ts'
@@ -55,7 +54,7 @@ export class Cluster {
   leader: Leader | null = null
   readonly #engine: Engine
   readonly #host: ClusterHost
-  readonly #links: Links
+  readonly links: Links
   readonly #membership: Membership
   readonly #inbox: Inbox
   readonly #bucketRoles: BucketRoles
@@ -88,11 +87,11 @@ export class Cluster {
       appliedIndex: (): number => this.#appliedIndex,
       now: (): number => this.#now,
       propose: (entry: MapEntry): void => this.propose(entry),
-      linkOf: (slot: number): Link | null => this.#links.ofSlot(slot),
+      linkOf: (slot: number): Link | null => this.links.ofSlot(slot),
       requestWork: (): void => engine.host.requestWork(),
     }
     this.#notices = new MoveNotices(engine.host)
-    this.#links = new Links((id, incarnation) => this.#newLink(id, incarnation))
+    this.links = new Links((id, incarnation) => this.#newLink(id, incarnation))
     this.roles = engine.roles
     this.sets = new ReplicaSets(effects, shared.linkOf)
     this.gate = engine.openGate(this.sets, host)
@@ -109,7 +108,7 @@ export class Cluster {
       self,
       raft: () => this.raft,
       gate,
-      links: this.#links,
+      links: this.links,
       leader: () => this.leader,
       isAdmitted: () => this.isAdmitted && !this.isGone,
       removed: () => this.#begone(),
@@ -130,7 +129,7 @@ export class Cluster {
     const timing = {electionTimeoutMs: ELECTION_TIMEOUT_MS, heartbeatMs: HEARTBEAT_MS / 2}
     const options = {id: self.id, seed, now, ...timing, compactAfterEntries: RAFT_COMPACT_ENTRIES, plants}
     return new Raft(options, state ?? EMPTY_STATE, {
-      send: (to, message) => this.#links.connectedTo(to)?.sendLoose(MESSAGE_RAFT, encodeMessage(message)),
+      send: (to, message) => this.links.connectedTo(to)?.sendLoose(MESSAGE_RAFT, encodeMessage(message)),
       persist: (write) => this.#host.persist(write),
       apply: (entry) => this.#apply(entry),
       restore: (snapshot) => this.#restore(snapshot),
@@ -210,23 +209,23 @@ export class Cluster {
       return
     }
     const {leader} = this.raft
-    if (leader !== null) this.#links.connectedTo(leader)?.sendLoose(MESSAGE_PROPOSE, Buffer.from(text))
+    if (leader !== null) this.links.connectedTo(leader)?.sendLoose(MESSAGE_PROPOSE, Buffer.from(text))
   }
 
   /** A connection with this incarnation of a node is there. */
   connected(id: string, incarnation: string, now: number): void {
     this.#advance(now)
-    this.#links.connected(id, incarnation, this.#now)
+    this.links.connected(id, incarnation, this.#now)
   }
 
   disconnected(id: string): void {
-    this.#links.disconnected(id)
+    this.links.disconnected(id)
   }
 
   /** A packet came. The bytes are ours. */
   receive(id: string, incarnation: string, packet: Buffer, now: number): void {
     this.#advance(now)
-    this.#links.of(id, incarnation).receive(packet, this.#now)
+    this.links.of(id, incarnation).receive(packet, this.#now)
   }
 
   /** Writes up to this one are durable. */
@@ -239,7 +238,7 @@ export class Cluster {
   logged(mark: number, now: number): void {
     this.#advance(now)
     this.loggedMark = mark
-    for (const link of this.#links.all) link.release(mark)
+    for (const link of this.links.all) link.release(mark)
   }
 
   /** Several times a heartbeat. `now`: monotonic ms. */
@@ -255,7 +254,7 @@ export class Cluster {
     this.leader?.tick(this.#now)
     this.logDuty?.tick(this.#now)
     if (this.fillsLost) fillLost(this)
-    for (const link of this.#links.all) link.tick(this.#now)
+    for (const link of this.links.all) link.tick(this.#now)
     if (this.isAdmitted) this.master.tick(this.#now)
     this.#bucketRoles.tick(this.#now)
     this.flush(this.#now)
@@ -266,7 +265,7 @@ export class Cluster {
     this.#advance(now)
     this.master.pump(this.#now)
     this.sets.flush()
-    for (const link of this.#links.all) link.flush(this.#now)
+    for (const link of this.links.all) link.endTurn(this.#now)
     this.gate.progress(this.#now)
     this.#notices.flush()
   }
@@ -288,8 +287,6 @@ export class Cluster {
   logLags(): readonly MemberLag[] {
     return memberLags(this.map, this.master.logs.lags(this.#now))
   }
-
-  readonly linkState = (slot: number): LinkState => this.#links.state(slot)
 
   #begone(): void {
     if (this.isGone) return
@@ -357,7 +354,7 @@ export class Cluster {
       this.#host.event('admitted', {slot: this.#selfSlot})
     }
     if (this.#wasAdmitted && own === null) this.#begone()
-    this.#links.follow(this.map, this.self.id)
+    this.links.follow(this.map, this.self.id)
     this.master.logs.membersChanged()
     const others = this.map.members.filter((member) => member !== null && member.id !== this.self.id)
     this.#host.setPeers(others.map((member) => ({id: member!.id, host: member!.peerHost, port: member!.peerPort})))
@@ -368,6 +365,7 @@ export class Cluster {
   #newLink(id: string, incarnation: string): Link {
     const link: Link = new Link(id, incarnation, this.self.incarnation, {
       sendPacket: (packet) => this.#host.sendPacket(id, packet),
+      keepsPackets: this.#host.keepsPackets,
       // Not before both are in the map: what is executed is acknowledged.
       canExecute: () => this.isAdmitted && this.map.member(id)?.incarnation === incarnation,
       message: (type, body) => this.#inbox.receive(link, this.map.member(id)!.slot, type, body),

@@ -77,8 +77,9 @@ export interface MemberLag {
 
 export function memberLags({members}: ClusterMap, lags: readonly LogLag[]): MemberLag[] {
   return lags.flatMap(({slot, records, bytes, ms, buckets}) => {
-    const {id, log: mode, isLogOn} = members[slot] ?? {}
-    if (id === undefined || mode === undefined) return []
-    return [{id, mode, isOn: isLogOn ?? false, records, bytes, seconds: ms / 1000, buckets}]
+    const member = members[slot]
+    if (!member?.log) return []
+    const {id, log: mode, isLogOn: isOn} = member
+    return [{id, mode, isOn, records, bytes, seconds: ms / 1000, buckets}]
   })
 }

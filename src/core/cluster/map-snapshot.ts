@@ -87,8 +87,7 @@ function isReplicas(count: number): boolean {
 
 function isMember(member: Member): boolean {
   const isEntry = parseEntry(JSON.stringify({type: 'joined', member})) !== null
-  const isLogOn = member.isLogOn === undefined || typeof member.isLogOn === 'boolean'
-  return isEntry && isLogOn && typeof member.isDown === 'boolean' && typeof member.isLeaving === 'boolean'
+  return isEntry && [member.isDown, member.isLeaving, member.isLogOn].every((is) => typeof is === 'boolean')
 }
 
 function must(condition: boolean, what: string): void {

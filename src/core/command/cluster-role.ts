@@ -90,7 +90,7 @@ export function replicasOfEach(c: Context): number {
 }
 
 function isLinked(c: Context, {slot}: Member): boolean {
-  return c.engine.cluster?.linkState(slot).isConnected ?? false
+  return c.engine.cluster?.links.state(slot).isConnected ?? false
 }
 
 function isSyncing(c: Context): boolean {

@@ -44,7 +44,7 @@ function head(engine: Engine): object {
 function memberJson(member: Member): object {
   const {id, host, port, peerHost, peerPort, isVoterOnly, isDown, isLeaving, log, isLogOn} = member
   // A data-log node, and whether masters wait for it.
-  const logging = log === undefined ? {} : {log, isLogOn: isLogOn ?? false}
+  const logging = log === undefined ? {} : {log, isLogOn}
   return {id, host, port, peerHost, peerPort, isVoterOnly, isDown, isLeaving, ...logging}
 }
 
@@ -86,7 +86,7 @@ function stateJson(engine: Engine): object {
 function membersLine({cluster, nodeId}: Engine, member: Member, {masters, copies, syncing}: MemberBalance): object {
   const {id, slot, incarnation} = member
   const isVoter = (cluster?.raft.config.voters ?? [id]).includes(id)
-  const link = cluster?.linkState(slot)
+  const link = cluster?.links.state(slot)
   return {
     ...memberJson(member),
     slot,

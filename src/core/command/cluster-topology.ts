@@ -136,7 +136,7 @@ function nodeLine(c: Context, view: ClusterView, member: Member): string {
   const flags = [...(isSelf ? ['myself'] : []), main === NO_NODE ? 'master' : 'slave', ...(isDown ? ['fail'] : [])]
   const masterId = view.map.members[main]?.id ?? '-'
   const epoch = view.epochs[main === NO_NODE ? slot : main]!
-  const isConnected = isSelf || c.engine.cluster?.linkState(slot).isConnected === true
+  const isConnected = isSelf || c.engine.cluster?.links.state(slot).isConnected === true
   const state = isConnected ? 'connected' : 'disconnected'
   const ranges = slotRanges(view, slot).map((range) => ` ${range}`)
   return `${id} ${host}:${port}@${peerPort} ${flags.join(',')} ${masterId} 0 0 ${epoch} ${state}${ranges.join('')}\n`
@@ -202,10 +202,10 @@ export function replicas(c: Context): void {
 export function links(c: Context): void {
   const {cluster} = c.engine
   const peers = viewOf(c.engine).members.filter(({id}) => id !== c.engine.nodeId)
-  const linked = cluster ? peers.filter(({slot}) => cluster.linkState(slot).isConnected) : []
+  const linked = cluster ? peers.filter(({slot}) => cluster.links.state(slot).isConnected) : []
   c.out.array(linked.length)
   for (const {id, slot} of linked) {
-    const bytes = cluster!.linkState(slot).unackedBytes
+    const bytes = cluster!.links.state(slot).unackedBytes
     const fields: readonly Field[] = [
       ['direction', 'to'],
       ['node', id],

@@ -14,19 +14,20 @@
  * owner calls `restart`, when nothing depends on the peer any more. A new session begins then with seq 1.
  */
 import {assert} from '../../base/assert.ts'
-import {LINK_BUFFER_BYTES_MAX, LINK_PACKET_BYTES_MAX, LINK_RESEND_MS} from '../../constants.ts'
+import {LINK_BUFFER_BYTES_MAX, LINK_RESEND_MS, LOG_LAZY_BYTES} from '../../constants.ts'
+import {LINK_HEAD_BYTES, MESSAGE_HEAD_BYTES, PacketWriter, type Packet} from './packet-writer.ts'
 
 const KIND_STREAM = 1
 const KIND_ACK = 2
 const KIND_LOOSE = 3
-export const LINK_HEAD_BYTES = 44
-const MESSAGE_HEAD_BYTES = 5
 /** No ticket: the packet carries no records. */
 const NO_TICKET = Number.POSITIVE_INFINITY
 
 export interface LinkHost {
-  /** Hands a packet to the connection with the peer; false if there is none or it is full. The buffer is the connection's now. */
+  /** Hands a packet to the connection with the peer; false if there is none or it is full. */
   sendPacket(packet: Buffer): boolean
+  /** The connection may look at a packet even after the peer has acknowledged it. */
+  readonly keepsPackets: boolean
   /** False: packets of the stream are dropped for now, and come again. */
   canExecute(): boolean
   /** A message of the stream, in order, each once. The bytes may be kept. */
@@ -40,7 +41,7 @@ export interface LinkHost {
 
 interface Sent {
   readonly seq: number
-  readonly packet: Buffer
+  readonly packet: Packet
   readonly ticket: number
   /** Records in it; in the last part of several. */
   readonly records: number
@@ -67,8 +68,7 @@ export class Link {
   #releasedMark = 0
   readonly #unsettled: {readonly seq: number; readonly mark: number}[] = []
   #sent: Sent[] = []
-  #pending: Buffer[] = []
-  #pendingBytes = 0
+  readonly #writer: PacketWriter
   #pendingTicket = NO_TICKET
   #pendingRecords = 0
   #parts: Buffer[] = []
@@ -80,6 +80,9 @@ export class Link {
   unackedRecords = 0
   /** Ms without an acknowledgement after which all is sent again. */
   resendMs = LINK_RESEND_MS
+  /** What is appended may wait so long for more, ms; 0: it leaves with the turn. */
+  lazyMs = 0
+  #waitingSince: number | null = null
   isConnected = false
   isBroken = false
   isClosed = false
@@ -90,29 +93,39 @@ export class Link {
     this.#ownTag = incarnationTag(ownIncarnation)
     this.#peerTag = incarnationTag(incarnation)
     this.#host = host
+    this.#writer = new PacketWriter(!host.keepsPackets)
   }
 
-  /** Appends a message to the turn's packet. `ticket`: of the records in it, see gate.ts; `records`: how many. */
+  /** Appends a message to the turn's packet; the bytes are copied. `ticket`: of the records in it, see gate.ts; `records`: how many. */
   append(type: number, body: Buffer, ticket = NO_TICKET, records = 0): void {
     if (this.isBroken || this.isClosed) return
-    const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES)
-    head[0] = type
-    head.writeUInt32LE(body.length, 1)
-    this.#pending.push(head, body)
-    this.#pendingBytes += MESSAGE_HEAD_BYTES + body.length
+    this.#writer.append(type, body)
     this.#pendingTicket = Math.min(this.#pendingTicket, ticket)
     this.#pendingRecords += records
   }
 
+  /** The turn is over: what was appended leaves, unless it may wait for more. `now`: monotonic ms. */
+  endTurn(now: number): void {
+    if (this.#writer.pendingBytes > 0 && this.#mayWait(now)) return
+    this.flush(now)
+  }
+
   /** Sends what was appended, or at least the acknowledgement that is owed. `now`: monotonic ms. */
   flush(now: number): void {
-    if (this.#pendingBytes > 0) this.#seal(now)
+    if (this.#writer.pendingBytes > 0) this.#seal(now)
     else if (this.#owesAck && this.isConnected) {
       this.#owesAck = false
       const packet = Buffer.alloc(LINK_HEAD_BYTES)
       this.#stamp(packet, KIND_ACK, 0, 0)
       this.#host.sendPacket(packet)
     }
+  }
+
+  /** True if a lazy link is to gather more first. */
+  #mayWait(now: number): boolean {
+    if (this.lazyMs === 0 || this.#writer.pendingBytes >= LOG_LAZY_BYTES) return false
+    this.#waitingSince ??= now
+    return now - this.#waitingSince < this.lazyMs
   }
 
   /** Sends a message that may be lost. */
@@ -133,9 +146,14 @@ export class Link {
     return this.#pendingTicket - 1
   }
 
+  /** Records that were appended and not sealed. */
+  get pendingRecords(): number {
+    return this.#pendingRecords
+  }
+
   /** Bytes that were appended and not sealed. */
   get pendingBytes(): number {
-    return this.#pendingBytes
+    return this.#writer.pendingBytes
   }
 
   /** Seq of the last packet sealed; `isAcked` tells when it was executed. */
@@ -179,7 +197,7 @@ export class Link {
     this.isClosed = true
     this.isConnected = false
     this.#sent = []
-    this.#pending = []
+    this.#writer.forget()
   }
 
   /** A packet of this peer came. Foreign, old and damaged ones are dropped. */
@@ -251,20 +269,20 @@ export class Link {
     this.#triedAt = now
     let count = 0
     for (; count < this.#sent.length && this.#sent[count]!.seq <= ack; count++) {
-      this.unackedBytes -= this.#sent[count]!.packet.length
-      this.unackedRecords -= this.#sent[count]!.records
+      const {packet, records} = this.#sent[count]!
+      this.unackedBytes -= packet.bytes.length
+      this.unackedRecords -= records
+      this.#writer.give(packet)
     }
     this.#sent.splice(0, count)
   }
 
   /** Makes packets of the pending messages, sends and keeps them. */
   #seal(now: number): void {
-    const messages = this.#pending
-    const total = this.#pendingBytes
     const ticket = this.#pendingTicket
     const records = this.#pendingRecords
-    this.#pending = []
-    this.#pendingBytes = 0
+    const parts = this.#writer.take()
+    this.#waitingSince = null
     this.#pendingTicket = NO_TICKET
     this.#pendingRecords = 0
     this.unackedRecords += records
@@ -272,19 +290,15 @@ export class Link {
       this.#progressAt = now
       this.#triedAt = now
     }
-    const count = Math.ceil(total / LINK_PACKET_BYTES_MAX)
     const first = this.#outSeq + 1
     // All of them: what any of these packets acknowledges counts only when the last of them, which may hold a refusal, was executed.
-    this.#outSeq += count
-    const reader = new Pieces(messages)
-    for (let i = 0; i < count; i++) {
-      const size = Math.min(LINK_PACKET_BYTES_MAX, total - i * LINK_PACKET_BYTES_MAX)
-      const packet = Buffer.allocUnsafe(LINK_HEAD_BYTES + size)
-      reader.fill(packet, LINK_HEAD_BYTES)
-      this.#stamp(packet, KIND_STREAM, i < count - 1 ? 1 : 0, first + i)
-      this.#sent.push({seq: first + i, packet, ticket, records: i < count - 1 ? 0 : records})
-      this.unackedBytes += packet.length
-      if (this.isConnected) this.#host.sendPacket(packet)
+    this.#outSeq += parts.length
+    for (const [i, packet] of parts.entries()) {
+      const isLast = i === parts.length - 1
+      this.#stamp(packet.bytes, KIND_STREAM, isLast ? 0 : 1, first + i)
+      this.#sent.push({seq: first + i, packet, ticket, records: isLast ? records : 0})
+      this.unackedBytes += packet.bytes.length
+      if (this.isConnected) this.#host.sendPacket(packet.bytes)
     }
     this.#owesAck = false
     if (this.unackedBytes > LINK_BUFFER_BYTES_MAX) this.#break()
@@ -307,8 +321,8 @@ export class Link {
     this.#triedAt = now
     for (const {seq, packet} of this.#sent) {
       // A copy: the connection may still be writing the first one. What it acknowledges is what we know now.
-      const copy = Buffer.from(packet)
-      this.#stamp(copy, KIND_STREAM, packet[1]!, seq)
+      const copy = Buffer.from(packet.bytes)
+      this.#stamp(copy, KIND_STREAM, copy[1]!, seq)
       if (!this.#host.sendPacket(copy)) return
     }
   }
@@ -316,32 +330,9 @@ export class Link {
   #break(): void {
     this.isBroken = true
     this.#sent = []
+    this.#writer.forget()
     this.unackedBytes = 0
     this.unackedRecords = 0
     this.#host.broken()
-  }
-}
-
-/** Reads a list of buffers as one. */
-class Pieces {
-  readonly #pieces: readonly Buffer[]
-  #index = 0
-  #at = 0
-
-  constructor(pieces: readonly Buffer[]) {
-    this.#pieces = pieces
-  }
-
-  /** Copies the next bytes to `target`, from `start` to its end. */
-  fill(target: Buffer, start: number): void {
-    for (let to = start; to < target.length;) {
-      const piece = this.#pieces[this.#index]!
-      const copied = piece.copy(target, to, this.#at)
-      to += copied
-      this.#at += copied
-      if (this.#at < piece.length) return
-      this.#index++
-      this.#at = 0
-    }
   }
 }

@@ -1,27 +1,30 @@
 /**
  * The last records of all buckets of which this node is master, as they were sent: what a data-log node missed while it was away, if that is not too much. Kept
- * only while the map has a data-log node, up or down.
+ * only while the map has a data-log node, up or down. They lie in chunks that are used again, the oldest first.
  */
-import {LOG_BACKLOG_BYTES_MAX} from '../../constants.ts'
+import {LOG_BACKLOG_BYTES_MAX, LOG_BACKLOG_CHUNK_BYTES} from '../../constants.ts'
 import {assert} from '../../base/assert.ts'
-import {RecordCursor, RecordWriter, readFrame} from '../../record/codec.ts'
+import {RecordCursor, RecordPicker, walkFrames} from '../../record/codec.ts'
+
+interface Chunk {
+  readonly bytes: Buffer
+  /** Whole frames of whole groups up to here. */
+  end: number
+}
 
 export class Backlog {
-  readonly #rows: Buffer[] = []
+  readonly #chunks: Chunk[] = []
+  /** Of all chunks, filled or not. */
   #bytes = 0
   readonly #cursor = new RecordCursor()
-  readonly #writer = new RecordWriter()
+  readonly #picker = new RecordPicker()
 
-  /** Frames of whole groups; the bytes are kept, and not changed. */
+  /** Frames of whole groups; they are copied. */
   push(frames: Buffer): void {
-    this.#rows.push(frames)
-    this.#bytes += frames.length
-    while (this.#bytes > LOG_BACKLOG_BYTES_MAX) this.#bytes -= this.#rows.shift()!.length
-  }
-
-  clear(): void {
-    this.#rows.length = 0
-    this.#bytes = 0
+    let chunk = this.#chunks.at(-1)
+    if (!chunk || chunk.bytes.length - chunk.end < frames.length) chunk = this.#begin(frames.length)
+    frames.copy(chunk.bytes, chunk.end)
+    chunk.end += frames.length
   }
 
   /**
@@ -29,33 +32,30 @@ export class Backlog {
    * record is not there any more stay where they were.
    */
   since(wanted: Map<number, {readonly epoch: number; seq: number}>): Buffer {
-    let isInGroup = false
-    for (const row of this.#rows) {
-      this.#each(row, (cursor) => {
+    for (const {bytes, end} of this.#chunks) {
+      const fault = walkFrames(bytes.subarray(0, end), this.#cursor, (cursor) => {
         const place = wanted.get(cursor.bucket)
         if (place?.epoch !== cursor.epoch || cursor.seq !== place.seq + 1) return
         place.seq = cursor.seq
-        if (!isInGroup && !cursor.isGroupEnd) {
-          isInGroup = true
-          this.#writer.beginGroup()
-        }
-        this.#writer.copy(cursor)
-        if (isInGroup && cursor.isGroupEnd) {
-          isInGroup = false
-          this.#writer.endGroup()
-        }
+        this.#picker.pick(cursor)
       })
+      assert(fault === null, 'the backlog has what was sent')
     }
-    return Buffer.from(this.#writer.frame())
+    return this.#picker.take()
   }
 
-  #each(row: Buffer, visit: (cursor: RecordCursor) => void): void {
-    for (let at = 0; at < row.length;) {
-      const verdict = readFrame(row, at, row.length)
-      assert(verdict.kind === 'ok', 'the backlog has what was sent')
-      this.#cursor.openFrame(row, verdict.frame)
-      while (this.#cursor.next()) visit(this.#cursor)
-      at = verdict.frame.end
+  /** A chunk with room for so many bytes, in place of the oldest ones if there are enough. */
+  #begin(bytes: number): Chunk {
+    const size = Math.max(bytes, LOG_BACKLOG_CHUNK_BYTES)
+    let bytesOf: Buffer | null = null
+    while (this.#chunks.length > 0 && this.#bytes + size > LOG_BACKLOG_BYTES_MAX) {
+      const {bytes: oldest} = this.#chunks.shift()!
+      this.#bytes -= oldest.length
+      if (oldest.length === size) bytesOf = oldest
     }
+    const chunk = {bytes: bytesOf ?? Buffer.allocUnsafeSlow(size), end: 0}
+    this.#chunks.push(chunk)
+    this.#bytes += size
+    return chunk
   }
 }

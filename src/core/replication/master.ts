@@ -28,7 +28,7 @@ import {Copier} from './copier.ts'
 import {LogFeeds} from './log-feeds.ts'
 import {Proposals} from './proposals.ts'
 import {ROLE_FOREIGN, ROLE_HANDING, ROLE_SERVING, ROLE_WAITING} from './roles.ts'
-import type {ClusterMap, Member} from '../cluster/cluster-map.ts'
+import type {ClusterMap} from '../cluster/cluster-map.ts'
 import type {Effects} from '../effects.ts'
 import type {Link} from '../peer/link.ts'
 import type {MapEntry} from '../cluster/map-entry.ts'
@@ -120,14 +120,8 @@ export class Master {
       now: () => context.now(),
     })
     this.logs = new LogFeeds({
-      effects,
-      sets,
+      ...context,
       reign: this.reign,
-      map: () => context.map(),
-      linkOf: (slot) => context.linkOf(slot),
-      appliedIndex: () => context.appliedIndex(),
-      now: () => context.now(),
-      requestWork: () => context.requestWork(),
       updatePeers: (bucket) => this.#updatePeers(bucket),
     })
     this.proposals = new Proposals({
@@ -262,23 +256,11 @@ export class Master {
       if (!member || member.slot === this.#c.selfSlot()) continue
       const link = this.#c.linkOf(member.slot)
       if (!link) continue
-      if (this.logs.isLog(member.slot)) this.#tickLog(member, link, now)
+      if (this.logs.isLog(member.slot)) this.logs.tick(member.slot, link, now)
       else if (link.isBroken && this.isFreeOf(member.slot)) {
         link.restart()
         this.copier.restart(member.slot)
       } else if (link.isBroken || link.lateness(now) > ACK_TIMEOUT_MS) this.#giveUpOn(member.slot)
-    }
-  }
-
-  /** A data-log node that is late is not counted on any more, by agreement; one whose link broke begins anew. */
-  #tickLog({slot, id, incarnation, isLogOn}: Member, link: Link, now: number): void {
-    if (isLogOn && (link.isBroken || link.lateness(now) > ACK_TIMEOUT_MS)) {
-      if (now - (this.#gaveUpAt.get(slot) ?? Number.NEGATIVE_INFINITY) < PROPOSAL_RETRY_MS) return
-      this.#gaveUpAt.set(slot, now)
-      this.#c.propose({type: 'log-sync', node: id, incarnation, isOn: false})
-    } else if (link.isBroken) {
-      link.restart()
-      this.logs.restart(slot)
     }
   }
 

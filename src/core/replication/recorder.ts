@@ -10,7 +10,7 @@
  */
 import {assert} from '../../base/assert.ts'
 import {BUCKET_COUNT} from '../../constants.ts'
-import {RecordWriter} from '../../record/codec.ts'
+import {RecordPicker} from '../../record/codec.ts'
 import {
   IMAGE_FIRST,
   IMAGE_GAP,
@@ -30,6 +30,10 @@ import type {BucketEpoch, Position, SyncBegin, Verdict} from '../peer/message.ts
 import type {Effects} from '../effects.ts'
 import type {ReplicaHost} from './replica.ts'
 
+const TAKEN = 0
+/** Not written, and nothing is said about it. */
+const SILENT = -1
+
 /** Where a data log is kept; the bytes of an entry are the sink's. */
 export interface LogSink {
   /** Writes an entry (LOG_*) behind all others; returns its number, from 1, by which it is said to be durable (`Cluster.logged`). */
@@ -39,7 +43,7 @@ export interface LogSink {
 export class Recorder extends Replica {
   readonly positions = new LogPositions()
   readonly #sink: LogSink
-  readonly #writer = new RecordWriter()
+  readonly #picker = new RecordPicker()
   /** Buckets in which the log follows nobody: it said so, and waits for an image. */
   readonly #isAdrift = new Uint8Array(BUCKET_COUNT)
   /** Number of the last entry. */
@@ -161,26 +165,12 @@ export class Recorder extends Replica {
     return [...refused.values()]
   }
 
-  /** A message without the records that were not taken. Groups are of one bucket, so what is left of them is whole. */
+  /** A message without the records that were not taken. */
   #some(body: Buffer): Buffer {
     let at = 0
-    let isInGroup = false
     this.each(body, (cursor) => {
-      if (this.#verdicts[at++] !== TAKEN) return
-      if (!isInGroup && !cursor.isGroupEnd) {
-        this.#writer.beginGroup()
-        isInGroup = true
-      }
-      this.#writer.copy(cursor)
-      if (isInGroup && cursor.isGroupEnd) {
-        this.#writer.endGroup()
-        isInGroup = false
-      }
+      if (this.#verdicts[at++] === TAKEN) this.#picker.pick(cursor)
     })
-    return Buffer.from(this.#writer.frame())
+    return this.#picker.take()
   }
 }
-
-const TAKEN = 0
-/** Not written, and nothing is said about it. */
-const SILENT = -1

@@ -112,7 +112,7 @@ export class ReplicaSets {
   #flushSet(set: ReplicaSet): void {
     if (set.writer.pendingBytes === 0) return
     const {recordCount} = set.writer
-    const frames = Buffer.from(set.writer.frame())
+    const frames = set.writer.frame()
     if (this.dropEvery > 0 && ++this.#frames % this.dropEvery === 0) return
     this.backlog?.push(frames)
     const {ticket} = this.#effects

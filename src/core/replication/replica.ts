@@ -13,7 +13,7 @@
  */
 import {BUCKET_COUNT} from '../../constants.ts'
 import {assert} from '../../base/assert.ts'
-import {NO_EXPIRY, RecordCursor, checkFrame, readFrame} from '../../record/codec.ts'
+import {NO_EXPIRY, RecordCursor, walkFrames} from '../../record/codec.ts'
 import {REFUSED_GAP, REFUSED_STALE} from '../peer/message.ts'
 import {Replay} from '../replay.ts'
 import {OP_DELETE} from '../../record/op.ts'
@@ -191,16 +191,8 @@ export class Replica {
 
   /** Visits all records of a message. */
   protected each(body: Buffer, visit: (cursor: RecordCursor) => void): void {
-    const cursor = this.#cursor
-    for (let at = 0; at < body.length;) {
-      const verdict = readFrame(body, at, body.length)
-      assert(verdict.kind === 'ok', 'a connection checks what it carries: a frame cannot be damaged')
-      const fault = checkFrame(cursor, body, verdict.frame)
-      assert(fault === null, `a peer of our own version does not write bad records: ${fault?.words ?? ''}`)
-      cursor.openFrame(body, verdict.frame)
-      while (cursor.next()) visit(cursor)
-      at = verdict.frame.end
-    }
+    const fault = walkFrames(body, this.#cursor, visit)
+    assert(fault === null, `a connection checks what it carries, a peer writes no bad records: ${fault ?? ''}`)
   }
 
   /** The copy cannot go on. What was whole until here is kept for the map to decide about; the beginning of one is worth nothing. */

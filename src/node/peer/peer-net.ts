@@ -106,8 +106,8 @@ export class PeerNet {
   }
 
   /**
-   * Sends a packet of up to PEER_PACKET_BYTES_MAX with all others of this turn of the loop. The bytes must not change any more; one
-   * buffer may go to several peers. False: not connected, or its queue is full (PEER_QUEUE_BYTES_MAX); nothing was queued.
+   * Sends a packet of up to PEER_PACKET_BYTES_MAX with all others of this turn of the loop. The bytes must not change until the
+   * peer has had them; one buffer may go to several peers. False: not connected, or its queue is full (PEER_QUEUE_BYTES_MAX); nothing was queued.
    */
   send(id: string, bytes: Buffer): boolean {
     return this.#open.get(id)?.send(bytes) ?? false

@@ -30,7 +30,7 @@ export class Outbox {
     return this.#gathered + this.#socket.writableLength
   }
 
-  /** Queues a frame; it leaves when the turn ends. The payload must not change any more. */
+  /** Queues a frame; it leaves when the turn ends. The payload must not change until the peer has it. */
   push(type: FrameType, payload: Buffer): void {
     const size = PEER_FRAME_HEAD_BYTES + payload.length
     const isCopied = payload.length <= PEER_COPY_BYTES_MAX

@@ -1,7 +1,7 @@
 /** The stream between two nodes: order, loss, and who is sent what again. */
 import {expect, test} from 'vitest'
 import {Link} from '../../../src/core/peer/link.ts'
-import {LINK_PACKET_BYTES_MAX, LINK_RESEND_MS} from '../../../src/constants.ts'
+import {LINK_PACKET_BYTES_MAX, LINK_RESEND_MS, LOG_LAZY_BYTES} from '../../../src/constants.ts'
 
 const A = '0000000a'
 const B = '0000000b'
@@ -18,6 +18,7 @@ function makeEnd(own: string, peer: string, mark: () => number = () => 0): End {
   const heard: string[] = []
   const sent: Buffer[] = []
   const link = new Link('peer', peer, own, {
+    keepsPackets: false,
     sendPacket: (packet) => sent.push(Buffer.from(packet)) > 0,
     canExecute: () => true,
     message: (_, body) => heard.push(body.toString()),
@@ -117,4 +118,25 @@ test('what is not durable is not acknowledged, and then all of it at once', () =
   expect(a.link.unackedRecords).toBe(10)
   expect(settle(3)).toEqual([true, true, true])
   expect([a.link.unackedRecords, a.link.unackedBytes]).toEqual([0, 0])
+})
+
+test('a lazy link gathers messages for a while, or until there are many, and says what it holds back', () => {
+  const [a, b] = [makeEnd(A, B), makeEnd(B, A)]
+  a.link.lazyMs = 5
+  const endTurns = (from: number, to: number): void => {
+    for (let now = from; now <= to; now++) a.link.endTurn(now)
+  }
+  a.link.append(1, Buffer.from('one'), 1, 3)
+  endTurns(0, 4)
+  a.link.append(1, Buffer.from('two'), 2, 4)
+  expect([a.sent.length, a.link.pendingRecords, a.link.unackedRecords]).toEqual([0, 7, 0])
+  endTurns(5, 5)
+  expect([a.sent.length, a.link.pendingRecords, a.link.unackedRecords]).toEqual([1, 0, 7])
+  a.link.append(1, Buffer.alloc(LOG_LAZY_BYTES))
+  endTurns(6, 6)
+  a.link.append(1, Buffer.from('now'))
+  a.link.flush(7)
+  expect(a.sent.length).toBe(3)
+  deliver(a, b, 8)
+  expect([b.heard[0], b.heard[1], b.heard.at(-1)]).toEqual(['one', 'two', 'now'])
 })
