@@ -216,6 +216,25 @@ export const LOG_READ_BYTES = 1024 * 1024
 export const LOG_FOLLOW_POLL_MS = 50
 /** What is wrong with a data log is listed up to this; the rest is counted. */
 export const LOG_FINDINGS_MAX = 1_000
+/** The tester of consistency (kv chaos): a node that is called must answer within this. */
+export const CHAOS_CONNECT_TIMEOUT_MS = 1_000
+/** ... and a request; after that nobody knows what became of it. Longer than a failover. */
+export const CHAOS_REPLY_TIMEOUT_MS = 2_000
+/** Nodes that one operation is tried at, if each says that it did nothing. */
+export const CHAOS_REDIRECTS_MAX = 6
+/** A key that gave no good answer for so long was unavailable. */
+export const CHAOS_OUTAGE_MS = 200
+/** Outages that begin within this time of the first are one: the worst key stands for all. */
+export const CHAOS_OUTAGE_SPAN_MS = 1_000
+/** After the last fault all buckets are to be writable within this. */
+export const CHAOS_WRITABLE_TARGET_MS = 2_000
+/** ... and everything is to be well within this; else the run has found that it does not heal. */
+export const CHAOS_HEAL_TIMEOUT_MS = 120_000
+/** Events that a report tells; the rest is counted. */
+export const CHAOS_EVENTS_MAX = 5_000
+/** A run with fewer good answers than this proves nothing; nor does one with less than this share of those that the rate asks for. */
+export const CHAOS_OPERATIONS_MIN = 500
+export const CHAOS_RATE_SHARE_MIN = 0.05
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')

@@ -48,6 +48,9 @@ export interface WorkKey {
   readonly key: string
 }
 
+/** What one client does to one key. */
+type Work = (actor: Actor, key: WorkKey, then: () => void) => void
+
 export class Workload {
   readonly counts: WorkloadCounts = {ok: 0, failed: 0, unknown: 0, reads: 0}
   readonly keys: readonly WorkKey[]
@@ -123,7 +126,8 @@ export class Workload {
 
   /** Writes each of these keys once; calls `done` when all were tried. */
   load(keys: readonly WorkKey[], done: () => void): void {
-    this.#each(keys, (actor, {kind, key}, then) => this.#operations.write(actor, kind, key, then), done)
+    const write: Work = (actor, {kind, key}, then) => this.#operations.write(actor, kind, key, then)
+    each(this.#newActors(Math.min(LOADERS, keys.length)), keys, write, done)
   }
 
   /** Reads every key once, one after the other; calls `done` with those that could not be read. */
@@ -139,20 +143,16 @@ export class Workload {
     }
   }
 
-  /** Reads these keys with `client`, one at a time; calls `done` with those that could not be read. */
-  readThrough(client: WorkClient, keys: readonly WorkKey[], done: (unread: readonly string[]) => void): void {
-    const unread: string[] = []
-    const actor = {id: this.#clients++, client}
-    let at = 0
-    const next = (): void => {
-      const one = keys[at++]
-      if (!one) return done(unread)
+  /** Reads these keys, each once, several at a time; calls `done` with those that could not be read. `client`: with this one alone. */
+  readKeys(keys: readonly WorkKey[], done: (unread: readonly WorkKey[]) => void, client?: WorkClient): void {
+    const unread: WorkKey[] = []
+    const read: Work = (actor, one, then) =>
       this.#operations.read(actor, one.kind, one.key, (isOk) => {
-        if (!isOk) unread.push(one.key)
-        next()
+        if (!isOk) unread.push(one)
+        then()
       })
-    }
-    next()
+    const actors = client ? [{id: this.#clients++, client}] : this.#newActors(Math.min(LOADERS, keys.length))
+    each(actors, keys, read, () => done(unread))
   }
 
   /** The sink is told that what is not in flight may be judged. */
@@ -160,20 +160,8 @@ export class Workload {
     this.#recorder.advance()
   }
 
-  #each(
-    keys: readonly WorkKey[],
-    work: (actor: Actor, key: WorkKey, then: () => void) => void,
-    done: () => void,
-  ): void {
-    let at = 0
-    let busy = Math.min(LOADERS, keys.length)
-    if (busy === 0) return done()
-    const next = (actor: Actor): void => {
-      const key = keys[at++]
-      if (key) return work(actor, key, () => next(actor))
-      if (--busy === 0) done()
-    }
-    for (let i = busy; i > 0; i--) next(this.#newActor())
+  #newActors(count: number): Actor[] {
+    return Array.from({length: count}, () => this.#newActor())
   }
 
   #newActor(): Actor {
@@ -224,4 +212,17 @@ export class Workload {
 
 function bucketOf(key: string): number {
   return keyBucket(Buffer.from(key), 0, Buffer.byteLength(key))
+}
+
+/** Deals the keys out to these clients, one at a time to each. */
+function each(actors: readonly Actor[], keys: readonly WorkKey[], work: Work, done: () => void): void {
+  let at = 0
+  let busy = actors.length
+  const next = (actor: Actor): void => {
+    const key = keys[at++]
+    if (key) return work(actor, key, () => next(actor))
+    if (--busy === 0) done()
+  }
+  if (busy === 0) done()
+  for (const actor of actors) next(actor)
 }
