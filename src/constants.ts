@@ -230,6 +230,8 @@ export const CHAOS_OUTAGE_SPAN_MS = 1_000
 export const CHAOS_WRITABLE_TARGET_MS = 2_000
 /** ... and everything is to be well within this; else the run has found that it does not heal. */
 export const CHAOS_HEAL_TIMEOUT_MS = 120_000
+/** The tester does not start, and does not go on, with less room for the files of its cluster. */
+export const CHAOS_DISK_FREE_BYTES_MIN = 128 * 1024 * 1024
 /** Events that a report tells; the rest is counted. */
 export const CHAOS_EVENTS_MAX = 5_000
 /** A run with fewer good answers than this proves nothing; nor does one with less than this share of those that the rate asks for. */

@@ -7,7 +7,9 @@
  *
  * The cluster is the driver's, the history the judge's; here is only who does what when. Whoever calls this ends the driver, whatever comes of it.
  */
+import {statfs} from 'node:fs/promises'
 import {Prng} from '../base/prng.ts'
+import {CHAOS_DISK_FREE_BYTES_MIN} from '../constants.ts'
 import {shareKeys} from '../workload/kinds.ts'
 import {Workload} from '../workload/workload.ts'
 import {ChaosClient} from './client.ts'
@@ -43,6 +45,8 @@ export interface RunOptions {
   readonly events: Events
   /** Ctrl-C. */
   readonly signal: AbortSignal
+  /** Where the cluster's files are: the run ends before the disk is full. */
+  readonly folder?: string
   /** What else is looked at at the end, while the cluster still runs, healed and without clients. It may stop nodes. */
   readonly checks?: (workload: Workload) => Promise<readonly Check[]>
   readonly about: Pick<RunRecord, 'kvVersion' | 'machine' | 'command' | 'startedAt'>
@@ -91,6 +95,7 @@ export class ChaosRun {
       valueBytes: settings.valueBytes,
       ttlSlackMs: TTL_SLACK_MS,
       choice: 'skewed',
+      isSteady: true,
     } as const
     const makeClient = (): ChaosClient => this.#makeClient(undefined)
     this.#workload = new Workload(clock, this.#random.fork(), makeClient, judge, shape, (ended) =>
@@ -271,6 +276,12 @@ export class ChaosRun {
       this.#memory.push([residentMb(), Math.round(clock.now())])
   }
 
+  async #lookAtDisk(): Promise<void> {
+    const {folder} = this.#o
+    if (folder === undefined || (await freeBytes(folder)) >= CHAOS_DISK_FREE_BYTES_MIN) return
+    this.#halt.resolve(`the disk of ${folder} is almost full`)
+  }
+
   #makeClient(first: Address | undefined): ChaosClient {
     const {driver, events} = this.#o
     const client = new ChaosClient({
@@ -294,6 +305,12 @@ function decided({undecided, operations}: CheckerTotals): Check {
 function shown({durationMs, everyMs, faults, plants, prefix: _, ...rest}: Settings): RunRecord['settings'] {
   const text = {duration: seconds(durationMs), every: seconds(everyMs), faults: faults.join(',')}
   return {...rest, ...text, ...(plants.length > 0 && {plants: plants.join(',')})}
+}
+
+/** What a user may still write there. */
+export async function freeBytes(folder: string): Promise<number> {
+  const {bavail, bsize} = await statfs(folder)
+  return bavail * bsize
 }
 
 function residentMb(): number {

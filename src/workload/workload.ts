@@ -16,6 +16,8 @@ import type {Clock, WorkClient} from './types.ts'
 
 /** Keys of each kind on which half of its work falls, if the choice is skewed: clients shall meet. */
 const HOT_KEYS = 8
+/** What a client is behind its pace and makes up for, if it is to be steady. */
+const BEHIND_MS_MAX = 1_000
 /** Operations that load keys at the same time. */
 const LOADERS = 32
 
@@ -26,6 +28,8 @@ export interface WorkloadShape {
   readonly prefix?: string
   /** Ms between a client's operations. */
   readonly pace: number
+  /** Keeps to the pace however long answers take, as far as one operation after the other can. */
+  readonly isSteady?: boolean
   /** Keys beside each key, in its bucket. */
   readonly ballast?: number
   /** Of values; 0: as short as they may be. */
@@ -169,16 +173,21 @@ export class Workload {
     return {id: this.#clients++, client: this.#makeClient()}
   }
 
-  #next(actor: Actor): void {
+  /** `dueMs`: when the operation before this one was to begin. */
+  #next(actor: Actor, dueMs = this.#clock.now()): void {
     if (this.#isStopped) return
-    this.#clock.after(this.pace * (0.2 + 1.6 * this.#unit()), () => {
+    const pauseMs = this.pace * (0.2 + 1.6 * this.#unit())
+    const now = this.#clock.now()
+    // Who could not keep the pace for long does not make up for all of it.
+    const nextMs = this.#shape.isSteady ? Math.max(dueMs + pauseMs, now - BEHIND_MS_MAX) : now + pauseMs
+    this.#clock.after(this.#shape.isSteady ? Math.max(0, nextMs - now) : pauseMs, () => {
       if (this.#isStopped) return
       const {kind, key} = this.#choose()
       this.#underWay++
       const then = (): void => {
         this.#underWay--
         this.#lookIdle()
-        this.#next(actor)
+        this.#next(actor, nextMs)
       }
       if (this.#random.below(2) === 0) this.#operations.read(actor, kind, key, then)
       else this.#operations.write(actor, kind, key, then)
