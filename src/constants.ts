@@ -237,6 +237,22 @@ export const CHAOS_EVENTS_MAX = 5_000
 /** A run with fewer good answers than this proves nothing; nor does one with less than this share of those that the rate asks for. */
 export const CHAOS_OPERATIONS_MIN = 500
 export const CHAOS_RATE_SHARE_MIN = 0.05
+/** The checker keeps so many of the last operations of a key, for whoever looks at a finding. */
+export const CHECKER_TRAIL_MAX = 20
+/** ... of a key that is written once; there are thousands of them. */
+export const CHECKER_TRAIL_LEDGER_MAX = 4
+/** Findings that the checker keeps whole; the rest is counted. */
+export const CHECKER_FINDINGS_MAX = 1_000
+/** The checker decides about keys that nobody touches whenever the floor has risen by so many stamps. */
+export const CHECKER_SWEEP_STAMPS = 2_048
+/** Ways in which a key's operations may have happened so far: with more the checker gives up until nobody uses the key. */
+export const CHECKER_CELL_WAYS_MAX = 20_000
+/** Answered operations on one key that are under way at a time, as the checker can follow them: bits of one number. */
+export const CHECKER_CELL_OPEN_MAX = 30
+/** Operations are handed to the checker's thread in batches of this size... */
+export const CHECKER_BATCH_OPERATIONS = 1_000
+/** ... or after this time. */
+export const CHECKER_BATCH_MS = 50
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')

@@ -272,8 +272,9 @@ export class ChaosRun {
     const {clock} = this.#o
     this.#meter.sample(clock.now())
     this.#workload.advance()
-    if (this.#meter.samples.length % MEMORY_EVERY_SAMPLES === 1)
-      this.#memory.push([residentMb(), Math.round(clock.now())])
+    if (this.#meter.samples.length % MEMORY_EVERY_SAMPLES !== 1) return
+    this.#memory.push([residentMb(), Math.round(clock.now())])
+    this.#lookAtDisk().catch((error: Error) => this.#o.events.add(`the disk cannot be looked at: ${error.message}`))
   }
 
   async #lookAtDisk(): Promise<void> {
