@@ -216,6 +216,8 @@ export const LOG_READ_BYTES = 1024 * 1024
 export const LOG_FOLLOW_POLL_MS = 50
 /** What is wrong with a data log is listed up to this; the rest is counted. */
 export const LOG_FINDINGS_MAX = 1_000
+/** Buckets whose content is hashed in one go. */
+export const COPYHASH_BUCKETS_MAX = 128
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')
