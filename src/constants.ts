@@ -253,6 +253,8 @@ export const CHECKER_CELL_OPEN_MAX = 30
 export const CHECKER_BATCH_OPERATIONS = 1_000
 /** ... or after this time. */
 export const CHECKER_BATCH_MS = 50
+/** Buckets whose content is hashed in one go. */
+export const COPYHASH_BUCKETS_MAX = 128
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')

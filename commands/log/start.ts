@@ -4,7 +4,7 @@ import {readPassword} from '../../src/cli/connect.ts'
 import {amountOf, connectFlags} from '../../src/cli/flags.ts'
 import {LOG_LEVELS, makeLogger} from '../../src/cli/log.ts'
 import {logBanner} from '../../src/cli/node-banner.ts'
-import {joinAddresses, plantsOf} from '../../src/cli/node-flags.ts'
+import {joinAddresses, peerViaOf, plantsOf} from '../../src/cli/node-flags.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {runNode} from '../../src/cli/run-node.ts'
@@ -136,6 +136,7 @@ function nodeOptions(flags: LogFlags): NodeOptions {
     isVoterOnly: true,
     dataLog: dataLogOptions(flags),
     plants: plantsOf(process.env),
+    peerVia: peerViaOf(process.env),
     maxMemoryBytes: 0,
     maxMemoryPolicy: 'noeviction',
     maxClients: 10_000,

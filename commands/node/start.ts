@@ -4,7 +4,7 @@ import {readPassword} from '../../src/cli/connect.ts'
 import {amountOf, connectFlags} from '../../src/cli/flags.ts'
 import {LOG_LEVELS, makeLogger} from '../../src/cli/log.ts'
 import {nodeBanner} from '../../src/cli/node-banner.ts'
-import {joinAddresses, plantsOf} from '../../src/cli/node-flags.ts'
+import {joinAddresses, peerViaOf, plantsOf} from '../../src/cli/node-flags.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {runNode, type NodeUi} from '../../src/cli/run-node.ts'
@@ -167,6 +167,7 @@ function nodeOptions(flags: StartFlags): NodeOptions {
     isVoterOnly: flags['voter-only'],
     acceptsLoss: flags['accept-loss'],
     plants: plantsOf(process.env),
+    peerVia: peerViaOf(process.env),
     maxMemoryBytes: amountOf('bytes', 'max-memory', flags['max-memory']),
     maxMemoryPolicy: flags['max-memory-policy'],
     maxClients: flags['max-clients'],

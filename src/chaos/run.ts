@@ -23,7 +23,7 @@ import type {Address} from '../base/address.ts'
 import type {Clock} from '../workload/types.ts'
 import type {Driver, FaultRecord, Place} from './driver.ts'
 import type {Events} from './events.ts'
-import type {Judge} from './judge.ts'
+import type {Judge, JudgeEvents} from './judge.ts'
 import type {Check, RunRecord, Sample} from './run-record.ts'
 import type {Settings} from './settings.ts'
 
@@ -39,7 +39,8 @@ export type Phase = 'starting' | 'loading' | 'running' | 'healing' | 'checking' 
 
 export interface RunOptions {
   readonly driver: Driver
-  readonly judge: Judge
+  /** Starts the checker; called once. */
+  readonly makeJudge: (events: JudgeEvents) => Judge
   readonly settings: Settings
   readonly clock: Clock
   readonly events: Events
@@ -68,6 +69,7 @@ export interface Status {
 
 export class ChaosRun {
   readonly #o: RunOptions
+  readonly #judge: Judge
   readonly #meter: Meter
   readonly #workload: Workload
   readonly #clients = new Set<ChaosClient>()
@@ -84,8 +86,12 @@ export class ChaosRun {
   #workedMs = 0
 
   constructor(options: RunOptions) {
-    const {settings, driver, clock, judge, signal} = options
+    const {settings, driver, clock, signal, makeJudge} = options
     this.#o = options
+    this.#judge = makeJudge({
+      onFinding: (finding) => this.#found(finding),
+      onFailure: (error) => this.#halt.resolve(`the checker died: ${error.message}`),
+    })
     this.#random = new Prng(settings.seed)
     this.#meter = new Meter(() => driver.faults)
     const shape = {
@@ -98,18 +104,17 @@ export class ChaosRun {
       isSteady: true,
     } as const
     const makeClient = (): ChaosClient => this.#makeClient(undefined)
-    this.#workload = new Workload(clock, this.#random.fork(), makeClient, judge, shape, (ended) =>
+    this.#workload = new Workload(clock, this.#random.fork(), makeClient, this.#judge, shape, (ended) =>
       this.#meter.ended(ended),
     )
-    judge.onFinding = (finding) => this.#found(finding)
-    judge.onDeath = (why) => this.#halt.resolve(`the checker died: ${why}`)
     signal.addEventListener('abort', () => this.#halt.resolve('interrupted, so nothing was checked at the end'), {
       once: true,
     })
   }
 
   get status(): Status {
-    const {clock, driver, settings, judge} = this.#o
+    const {clock, driver, settings} = this.#o
+    const judge = this.#judge
     return {
       phase: this.#phase,
       nowMs: clock.now(),
@@ -119,7 +124,7 @@ export class ChaosRun {
       faults: driver.faults,
       last: this.#meter.samples.at(-1),
       totals: judge.totals,
-      backlog: judge.backlog,
+      backlog: judge.behind,
       memoryMb: residentMb(),
     }
   }
@@ -226,7 +231,8 @@ export class ChaosRun {
   }
 
   async #conclude(): Promise<RunRecord> {
-    const {judge, settings, driver, clock, events, about} = this.#o
+    const {settings, driver, clock, events, about} = this.#o
+    const judge = this.#judge
     const judged = await judge.finish().catch((error: unknown) => {
       this.#cutShort ||= `the checker died: ${(error as Error).message}`
       return {totals: judge.totals, findings: this.#findings}

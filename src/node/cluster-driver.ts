@@ -51,6 +51,8 @@ export interface ClusterDriverOptions {
   /** Buckets that are lost because this node's memory went with its last process begin empty. */
   readonly acceptsLoss: boolean
   readonly plants: ReadonlySet<string>
+  /** Where to dial peers instead of their own address, host:port. */
+  readonly peerVia: ReadonlyMap<string, Address>
   /** The node keeps a data log; it holds no buckets then. */
   readonly dataLog: DataLog | null
   /** The data log failed: the node must stop. */
@@ -98,6 +100,7 @@ export class ClusterDriver implements ClusterHost {
         host: options.host,
         clusterId: () => this.#clusterId,
         secret: options.secret,
+        via: options.peerVia,
         log,
       },
       {
