@@ -58,7 +58,8 @@ async function checked(what: string, look: () => Promise<string | null>): Promis
 
 async function compare(addresses: readonly Address[], keys: readonly WorkKey[], expected: Content): Promise<string> {
   const {count, first} = differences(expected, await readContent(addresses, keys))
-  if (count > 0) throw new Error(`${formatCount(count)} of ${formatCount(expected.size)} keys differ: ${first.join('; ')}`)
+  if (count > 0)
+    throw new Error(`${formatCount(count)} of ${formatCount(expected.size)} keys differ: ${first.join('; ')}`)
   return `${formatCount(expected.size)} keys`
 }
 
@@ -69,7 +70,7 @@ async function withReplay(
   signal: AbortSignal,
   look: (addresses: readonly Address[]) => Promise<string>,
 ): Promise<string> {
-  const shape = {nodes: FRESH_NODES, replicas: 0, hasLogNode: false, plants: [], faults: []}
+  const shape = {nodes: FRESH_NODES, replicas: 0, hasLogNode: false, plants: [], faults: [], event: () => undefined}
   const fresh = new KvDriver({...options, ...shape, folder: join(options.folder, 'replayed')})
   const content = await openContent(logFolder)
   try {

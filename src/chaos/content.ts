@@ -56,12 +56,18 @@ function textOf(reply: Reply): string {
   if (isError(reply)) throw new Error(reply.text)
   if (reply === null) return '(nothing)'
   if (!isList(reply)) return replyText(reply) ?? '(?)'
-  const fields = Array.from({length: reply.length / 2}, (_, i) => `${textOf(reply[2 * i]!)}=${textOf(reply[2 * i + 1]!)}`)
+  const fields = Array.from(
+    {length: reply.length / 2},
+    (_, i) => `${textOf(reply[2 * i]!)}=${textOf(reply[2 * i + 1]!)}`,
+  )
   return fields.length === 0 ? '(nothing)' : fields.sort().join(' ')
 }
 
 /** The first differences, one sentence each, and how many there are. */
-export function differences(expected: Content, found: Content): {readonly count: number; readonly first: readonly string[]} {
+export function differences(
+  expected: Content,
+  found: Content,
+): {readonly count: number; readonly first: readonly string[]} {
   const first: string[] = []
   let count = 0
   for (const [key, value] of expected) {

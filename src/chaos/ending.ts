@@ -130,6 +130,14 @@ export async function compareCopies({driver, copies}: Ending): Promise<Check> {
   return {what, result: wrong.length === 0 ? 'ok' : 'wrong', detail}
 }
 
+/** A process that ends by itself has met a bug, also if nobody was the worse for it. */
+export function countCrashes({crashes}: Driver): Check {
+  const what = 'no process ended by itself'
+  if (!crashes) return {what, result: 'skipped', detail: 'nobody can tell'}
+  const isOk = crashes.length === 0
+  return {what, result: isOk ? 'ok' : 'wrong', detail: isOk ? '' : crashes.slice(0, NAMES_MAX).join('; ')}
+}
+
 function stateOf({epoch, seq, hash}: CopyHash): string {
   return `${epoch}.${seq} ${hash}`
 }

@@ -1,6 +1,6 @@
 /**
- * What clients saw, second by second, and when a key could not be used. An outage goes from the last good answer of a key, or the first attempt after it, to the
- * next good answer. A lost node takes hundreds of keys away at once: outages that begin together are one, for which the worst key stands.
+ * What clients saw, second by second, and when a key could not be used. An outage goes from the first attempt that came to nothing, or had to wait, to the next
+ * good answer; only of keys that are tried again and again is it known how long that was. A lost node takes hundreds of keys away at once: outages that begin together are one, for which the worst key stands.
  */
 import {CHAOS_OUTAGE_MS, CHAOS_OUTAGE_SPAN_MS} from '../constants.ts'
 import type {Ended} from '../workload/operations.ts'
@@ -9,6 +9,8 @@ import type {Outage, Sample} from './run-record.ts'
 
 /** A fault that ended so long before an outage may still be its cause. */
 const AFTERMATH_MS = 2_000
+/** Between two attempts of an outage. */
+const GAP_MS_MAX = 500
 /** Faults that are looked through for those at a time; older ones have long ended. */
 const FAULTS_LOOKED_AT = 40
 /** Outages that a later one may still belong to. */
@@ -18,6 +20,9 @@ interface KeyState {
   okEndMs: number
   /** When the first attempt since then began that came to nothing; Infinity: there was none. */
   failedSinceMs: number
+  /** When the last attempt began, and the longest time without one since `failedSinceMs`. */
+  triedMs: number
+  gapMs: number
 }
 
 interface Counters {
@@ -42,15 +47,21 @@ export class Meter {
     this.#counters[outcome]++
     const {startMs = 0, endMs = 0} = span
     let state = this.#keys.get(key)
-    if (!state) this.#keys.set(key, (state = {okEndMs: 0, failedSinceMs: Infinity}))
+    if (!state) this.#keys.set(key, (state = {okEndMs: 0, failedSinceMs: Infinity, triedMs: startMs, gapMs: 0}))
+    state.gapMs = Math.max(state.gapMs, startMs - state.triedMs)
+    state.triedMs = Math.max(state.triedMs, startMs)
     if (outcome !== 'ok') {
+      if (state.failedSinceMs === Infinity) state.gapMs = 0
       state.failedSinceMs = Math.min(state.failedSinceMs, Math.max(startMs, state.okEndMs))
       return
     }
     this.#latencies.push(endMs - startMs)
-    const beganMs = Math.max(Math.min(state.failedSinceMs, startMs), state.okEndMs)
+    // Who did not ask for long cannot say that it was away all the time.
+    const sinceMs = state.gapMs > GAP_MS_MAX ? startMs : Math.min(state.failedSinceMs, startMs)
+    const beganMs = Math.max(sinceMs, state.okEndMs)
     state.okEndMs = endMs
     state.failedSinceMs = Infinity
+    state.gapMs = 0
     if (endMs - beganMs >= CHAOS_OUTAGE_MS) this.#outage(key, beganMs, endMs)
   }
 

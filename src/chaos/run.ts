@@ -9,11 +9,13 @@
  */
 import {statfs} from 'node:fs/promises'
 import {Prng} from '../base/prng.ts'
+import {operationCount} from '../checker/totals.ts'
+import {formatCount} from '../cli/units.ts'
 import {CHAOS_DISK_FREE_BYTES_MIN} from '../constants.ts'
 import {shareKeys} from '../workload/kinds.ts'
 import {Workload} from '../workload/workload.ts'
 import {ChaosClient} from './client.ts'
-import {compareCopies, healAll, readBack, seconds, type Ending} from './ending.ts'
+import {compareCopies, countCrashes, healAll, readBack, seconds, type Ending} from './ending.ts'
 import {gatherEvidence, type ViolationEvidence} from './evidence.ts'
 import {Meter} from './meter.ts'
 import {Nemesis} from './nemesis.ts'
@@ -34,6 +36,7 @@ const MEMORY_EVERY_SAMPLES = 10
 /** After Ctrl-C nobody wants to wait for long. */
 const HASTY_HEAL_MS = 10_000
 const IDLE_MS = 10_000
+const INTERRUPTED = 'it was interrupted, so not all was checked'
 
 export type Phase = 'starting' | 'loading' | 'running' | 'healing' | 'checking' | 'over'
 
@@ -107,9 +110,14 @@ export class ChaosRun {
     this.#workload = new Workload(clock, this.#random.fork(), makeClient, this.#judge, shape, (ended) =>
       this.#meter.ended(ended),
     )
-    signal.addEventListener('abort', () => this.#halt.resolve('interrupted, so nothing was checked at the end'), {
+    signal.addEventListener('abort', () => this.#halt.resolve(INTERRUPTED), {
       once: true,
     })
+  }
+
+  /** Of the keys that are used most. */
+  get hotBuckets(): readonly number[] {
+    return this.#workload.hotBuckets
   }
 
   get status(): Status {
@@ -174,7 +182,10 @@ export class ChaosRun {
     await nemesis.stop()
     if (this.#findings.length > 0) return this.#preserve()
     if (why !== 'over') return this.#leaveEarly(why)
-    await this.#end()
+    const interrupted = Promise.withResolvers<void>()
+    this.#o.signal.addEventListener('abort', () => interrupted.resolve(), {once: true})
+    await Promise.race([this.#end(), interrupted.promise])
+    if (this.#o.signal.aborted) this.#cutShort = INTERRUPTED
   }
 
   /** Half of the ledger and all registers are there before the first fault; the rest of the ledger is written meanwhile. */
@@ -238,7 +249,7 @@ export class ChaosRun {
       return {totals: judge.totals, findings: this.#findings}
     })
     const {totals, findings} = judged
-    this.#checks.push(decided(totals))
+    this.#checks.push(countCrashes(driver), decided(totals))
     const {faults: kinds, rate} = settings
     const proof = {findings, checks: this.#checks, totals, kinds, faults: driver.faults, rate}
     const verdict = judgeRun({...proof, workedMs: this.#workedMs, cutShort: this.#cutShort})
@@ -255,7 +266,7 @@ export class ChaosRun {
       samples: this.#meter.samples,
       faults: driver.faults,
       outages: this.#meter.outages,
-      checks: this.#checks,
+      checks: [...this.#checks],
       findings,
       memory: this.#memory,
       events: events.list,
@@ -302,10 +313,10 @@ export class ChaosRun {
   }
 }
 
-function decided({undecided, operations}: CheckerTotals): Check {
+function decided(totals: CheckerTotals): Check {
+  const {undecided} = totals
   const what = 'every history is decided'
-  if (undecided === 0)
-    return {what, result: 'ok', detail: `${Object.values(operations).reduce((a, b) => a + b, 0)} operations`}
+  if (undecided === 0) return {what, result: 'ok', detail: `${formatCount(operationCount(totals))} operations`}
   return {what, result: 'skipped', detail: `${undecided} keys took too long to search: neither right nor wrong`}
 }
 

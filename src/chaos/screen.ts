@@ -2,6 +2,7 @@
  * What a person sees while the tester works, on stderr: on a terminal a few lines that are written over once a second, elsewhere one plain line every ten seconds.
  */
 import type {ChalkInstance} from 'chalk'
+import {operationCount} from '../checker/totals.ts'
 import {isRichTerminal} from '../cli/style.ts'
 import {formatCount} from '../cli/units.ts'
 import type {FaultRecord, Place} from './driver.ts'
@@ -66,7 +67,7 @@ export function plainLine(status: Status): string {
     `${up} of ${places.filter(({state}) => state !== 'off').length} nodes up`,
     `${formatCount(last?.ok ?? 0)} ok/s`,
     `p99 ${last?.p99Ms ?? 0} ms`,
-    `${formatCount(operationsOf(status))} operations checked`,
+    `${formatCount(operationCount(totals))} operations checked`,
     `${formatCount(status.faults.length)} faults${now.length > 0 ? ` (now ${now.join(', ')})` : ''}`,
     `${totals.findings} violations`,
     `${memoryMb} MB`,
@@ -81,7 +82,9 @@ export function screenLines(status: Status, style: ChalkInstance, columns: numbe
   const verdict = `${findings === 0 ? 'no' : formatCount(findings)} violation${findings === 1 ? '' : 's'}`
   const behind = backlog > 0 ? `, checker ${formatCount(backlog)} behind` : ''
   const rates = last ?? {ok: 0, failed: 0, unknown: 0, p50Ms: 0, p99Ms: 0, maxMs: 0}
-  const counted = clip(`  ${formatCount(operationsOf(status))} operations checked, ${verdict}${behind}; ${memoryMb} MB`)
+  const counted = clip(
+    `  ${formatCount(operationCount(totals))} operations checked, ${verdict}${behind}; ${memoryMb} MB`,
+  )
   return [
     style.bold(clip(`kv chaos  ${clock(status.workedMs)} of ${clock(status.durationMs)}  ${phase}`)),
     clip(
@@ -121,10 +124,6 @@ function countsByKind(faults: readonly FaultRecord[]): string {
   const counts = new Map<string, number>()
   for (const {kind, error} of faults) if (error === '') counts.set(kind, (counts.get(kind) ?? 0) + 1)
   return [...counts].map(([kind, count]) => `${kind} ${count}`).join(', ')
-}
-
-function operationsOf({totals}: Status): number {
-  return Object.values(totals.operations).reduce((sum, count) => sum + count, 0)
 }
 
 /** `1:02:03`, `2:03`. */

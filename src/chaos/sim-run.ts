@@ -4,6 +4,8 @@
  */
 import {availableParallelism} from 'node:os'
 import {Worker} from 'node:worker_threads'
+import {NO_TOTALS, sumTotals} from '../checker/totals.ts'
+import type {CheckerTotals} from '../checker/history.ts'
 import type {SeedResult, SeedTask} from './sim-worker.ts'
 
 /** Same name, whether this runs from source or was compiled. */
@@ -26,7 +28,7 @@ export interface SimPlan {
 export interface SimTotals {
   seeds: number
   events: number
-  readonly operations: {ok: number; failed: number; unknown: number; reads: number}
+  checked: CheckerTotals
   readonly faults: Record<string, number>
   /** The first seed that failed, with its trace. */
   failure: SeedResult | null
@@ -37,7 +39,7 @@ export async function runSeeds(plan: SimPlan, onSeed: (totals: SimTotals) => voi
   const totals: SimTotals = {
     seeds: 0,
     events: 0,
-    operations: {ok: 0, failed: 0, unknown: 0, reads: 0},
+    checked: NO_TOTALS,
     faults: {},
     failure: null,
   }
@@ -107,10 +109,11 @@ function ask(worker: Worker, task: SeedTask, signal: AbortSignal): Promise<SeedR
   })
 }
 
-function add(totals: SimTotals, {violations, operations, faults, events, ...rest}: SeedResult): void {
+function add(totals: SimTotals, result: SeedResult): void {
+  const {violations, checked, faults, events} = result
   totals.seeds++
   totals.events += events
-  for (const name of ['ok', 'failed', 'unknown', 'reads'] as const) totals.operations[name] += operations[name]
+  totals.checked = sumTotals(totals.checked, checked)
   for (const [kind, count] of Object.entries(faults)) totals.faults[kind] = (totals.faults[kind] ?? 0) + count
-  if (violations.length > 0) totals.failure ??= {violations, operations, faults, events, ...rest}
+  if (violations.length > 0) totals.failure ??= result
 }

@@ -3,6 +3,7 @@ import {parentPort} from 'node:worker_threads'
 import {runSeed} from '../sim/simulation.ts'
 import {assert} from '../base/assert.ts'
 import {ALL_KINDS} from '../workload/kinds.ts'
+import type {CheckerTotals} from '../checker/history.ts'
 
 export interface SeedTask {
   readonly seed: number
@@ -17,7 +18,7 @@ export interface SeedTask {
 export interface SeedResult {
   readonly seed: number
   readonly violations: readonly string[]
-  readonly operations: {readonly ok: number; readonly failed: number; readonly unknown: number; readonly reads: number}
+  readonly checked: CheckerTotals
   readonly faults: Readonly<Record<string, number>>
   readonly events: number
   /** Every event with its virtual time, if it was asked for. */
@@ -29,7 +30,7 @@ const port = parentPort
 port.on('message', (task: SeedTask) => {
   const {seed, seconds, plants, nodes, replicas, isTraced} = task
   const trace: string[] = []
-  const {violations, operations, faults, events} = runSeed(seed, {
+  const {violations, checked, faults, events} = runSeed(seed, {
     seconds,
     kinds: ALL_KINDS,
     plants: new Set(plants),
@@ -37,5 +38,5 @@ port.on('message', (task: SeedTask) => {
     ...(replicas !== undefined && {replicas}),
     ...(isTraced && {trace: (line: string) => void trace.push(line)}),
   })
-  port.postMessage({seed, violations, operations, faults, events, trace} satisfies SeedResult)
+  port.postMessage({seed, violations, checked, faults, events, trace} satisfies SeedResult)
 })

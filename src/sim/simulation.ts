@@ -4,6 +4,7 @@
  * checker at the end.
  */
 import {Prng} from '../base/prng.ts'
+import {OnlineChecker} from '../checker/online-checker.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {canonicalImage} from '../core/keyspace/canonical.ts'
@@ -19,8 +20,8 @@ import {SimNode} from './sim-node.ts'
 import {SimClient} from './sim-client.ts'
 import {KINDS} from '../workload/kinds.ts'
 import {Workload} from '../workload/workload.ts'
-import {BatchHistory} from './batch-history.ts'
 import {LOG_WHOLE} from '../record/log-position.ts'
+import type {CheckerTotals} from '../checker/history.ts'
 import type {ClusterMap, LogMode} from '../core/cluster/cluster-map.ts'
 import type {Kind} from '../workload/kinds.ts'
 
@@ -55,6 +56,8 @@ export interface SimulationResult {
   readonly seed: number
   readonly violations: readonly string[]
   readonly operations: {ok: number; failed: number; unknown: number; reads: number}
+  /** What the checker has looked at. */
+  readonly checked: CheckerTotals
   readonly faults: Readonly<Record<string, number>>
   readonly events: number
   readonly packets: number
@@ -86,7 +89,7 @@ export class Simulation {
   readonly random: Prng
   readonly network: Network
   readonly disk: Disk
-  readonly history = new BatchHistory()
+  readonly checker = new OnlineChecker()
   readonly workload: Workload
   readonly invariants: Invariants
   readonly faults: Faults
@@ -121,7 +124,7 @@ export class Simulation {
     const clock = {now: () => this.schedule.now, after: this.schedule.after.bind(this.schedule)}
     const makeClient = (): SimClient => new SimClient(this.schedule, random, () => this.running())
     const shape = {keys: counts, pace, ballast, ttlSlackMs: TTL_SLACK_MS, choice: 'even'} as const
-    return new Workload(clock, random, makeClient, this.history, shape)
+    return new Workload(clock, random, makeClient, this.checker, shape)
   }
 
   /** Runs it all. */
@@ -147,6 +150,7 @@ export class Simulation {
       seed: this.options.seed,
       violations: this.violations,
       operations: this.workload.counts,
+      checked: this.checker.totals,
       faults: this.faults.counts,
       events: this.schedule.events,
       packets: this.network.packets,
@@ -350,9 +354,21 @@ export class Simulation {
     }
     this.invariants.compareCopies()
     this.#compareLogs()
-    for (const fault of this.history.check()) this.violated(fault)
+    this.#judge()
     const {ok} = this.workload.counts
     if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
+  }
+
+  /** What is wrong with all that was answered. */
+  #judge(): void {
+    const {checker} = this
+    checker.finish()
+    for (const {key, reason, operations} of checker.findings) {
+      const lines = operations.map(({kind, value, start, end}) => `${kind} ${String(value)} [${start}, ${end}]`)
+      this.violated(`${key}: ${reason}: ${lines.join('; ')}`)
+    }
+    const {undecided} = checker.totals
+    if (undecided > 0) this.violated(`void: the histories of ${undecided} keys are undecided`)
   }
 }
 

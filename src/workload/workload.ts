@@ -105,6 +105,12 @@ export class Workload {
     )
   }
 
+  /** Of the keys on which much of the work falls. */
+  get hotBuckets(): readonly number[] {
+    const hot = this.#byKind.flatMap((keys) => keys.slice(0, HOT_KEYS))
+    return [...new Set(hot.map(({key}) => bucketOf(key)))]
+  }
+
   /** After so many ms without operations the history is complete. */
   get expiryNotedMs(): number {
     return this.#operations.expiryNotedMs
