@@ -41,7 +41,10 @@ export default class Chaos extends BaseCommand {
     seconds: Flags.string({helpValue: 'number', description: 'How long.'}),
     nodes: Flags.integer({default: 5, min: 1, max: 20, description: 'Data nodes at the beginning.'}),
     replicas: Flags.integer({default: 1, min: 0, max: 4, description: 'Copies of each bucket besides its master.'}),
-    'log-node': Flags.boolean({description: 'A data-log node as well; its faults, and a replay at the end.'}),
+    'log-node': Flags.boolean({
+      default: false,
+      description: 'A data-log node as well; its faults, and a replay at the end.',
+    }),
     keys: Flags.string({default: '2k', helpValue: 'number', description: 'Keys, of all kinds together.'}),
     clients: Flags.integer({
       char: 'c',
@@ -83,7 +86,7 @@ export default class Chaos extends BaseCommand {
       helpValue: 'bug',
       description: 'Bugs that the nodes shall have, to see that they are found.',
     }),
-    yes: Flags.boolean({char: 'y', description: 'End processes that an earlier run left.'}),
+    yes: Flags.boolean({default: false, char: 'y', description: 'End processes that an earlier run left.'}),
   }
 
   async run(): Promise<unknown> {

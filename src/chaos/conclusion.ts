@@ -7,6 +7,7 @@ import type {FaultRecord} from './driver.ts'
 import type {Check, RunRecord, Verdict} from './run-record.ts'
 
 const REASONS_MAX = 5
+const REASON_CHARS = 240
 
 const HEADLINES: Readonly<Record<Verdict, string>> = {
   pass: 'PASS',
@@ -21,7 +22,7 @@ export function conclusionLines(record: RunRecord, files: readonly string[], sty
   return [
     '',
     `${colour.bold(HEADLINES[verdict])}  ${summary(record)}`,
-    ...reasons.slice(0, REASONS_MAX).map((reason) => `  ${reason}`),
+    ...reasons.slice(0, REASONS_MAX).map((reason) => `  ${clip(reason)}`),
     ...rest,
     '',
     ...checks.map((check) => checkLine(check, style)),
@@ -33,10 +34,16 @@ export function conclusionLines(record: RunRecord, files: readonly string[], sty
 }
 
 /** `0 violations in 12,345 checked operations under 7 faults`. */
-export function summary({findings, totals, faults}: Pick<RunRecord, 'findings' | 'totals' | 'faults'>): string {
-  const operations = operationCount(totals)
-  const fired = faults.filter(({error}) => error === '').length
-  return `${findings.length} wrong histories in ${formatCount(operations)} checked operations under ${formatCount(fired)} faults`
+export function summary({verdict, reasons, totals, faults, settings}: RunRecord): string {
+  const violations = verdict === 'violation' ? reasons.length : 0
+  const fired = faults.filter(({error}) => error === '').length + Number(settings['simulatedFaults'] ?? 0)
+  const count = `${formatCount(violations)} violation${violations === 1 ? '' : 's'}`
+  return `${count} in ${formatCount(operationCount(totals))} checked operations under ${formatCount(fired)} faults`
+}
+
+/** The whole of it is in the report. */
+function clip(text: string): string {
+  return text.length > REASON_CHARS ? `${text.slice(0, REASON_CHARS)}...` : text
 }
 
 function checkLine({what, result, detail}: Check, style: ChalkInstance): string {

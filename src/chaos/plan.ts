@@ -144,14 +144,31 @@ function positive(flag: string, value: number): number {
   throw new KvError('E_USAGE', `--${flag} must be more than 0.`)
 }
 
-/** What to type to have the same again: every flag that was given or drawn. */
+const REPEATED: readonly (keyof ChaosFlags)[] = [
+  ...(['driver', 'server', 'attach', 'on-fault', 'seeds', 'seed-seconds', 'hours', 'minutes', 'seconds'] as const),
+  ...(['nodes', 'replicas', 'log-node', 'keys', 'clients', 'rate', 'value-size', 'faults', 'every', 'report'] as const),
+]
+/** Say nothing to simulated clusters, whose seeds decide. */
+const ONLY_SIM: ReadonlySet<string> = new Set([
+  'driver',
+  'seeds',
+  'seed-seconds',
+  'hours',
+  'minutes',
+  'seconds',
+  'report',
+])
+
+/** What to type to have the same again: every flag that was given, defaulted or drawn. */
 function commandOf(flags: ChaosFlags, seed: number): string {
-  const {plants, yes: _, ...rest} = flags
-  const words = Object.entries({...rest, seed}).flatMap(([name, value]) => {
-    if (value === undefined || value === false) return []
+  const isSim = flags.driver === 'sim'
+  const words = REPEATED.flatMap((name) => {
+    const value = flags[name]
+    if (value === undefined || value === false || (isSim ? !ONLY_SIM.has(name) : name === 'seed-seconds')) return []
     return value === true ? [`--${name}`] : [`--${name}`, shellQuote(String(value))]
   })
-  return [selfCommand(), 'chaos', ...words, ...plants.flatMap((name) => ['--plant', shellQuote(name)])].join(' ')
+  const plants = flags.plants.flatMap((name) => ['--plant', shellQuote(name)])
+  return [selfCommand(), 'chaos', ...words, '--seed', String(seed), ...plants].join(' ')
 }
 
 /** For the message about a bug that nobody knows. Errors: E_USAGE. */

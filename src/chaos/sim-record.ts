@@ -32,6 +32,7 @@ export function simRecord(
     settings: {
       seeds: totals.seeds,
       firstSeed: settings.seed,
+      simulatedFaults: Object.values(totals.faults).reduce((sum, count) => sum + count, 0),
       seedSeconds: target.kind === 'sim' ? target.seedSeconds : 0,
       ...(settings.plants.length > 0 && {plants: settings.plants.join(',')}),
     },

@@ -53,16 +53,16 @@ export async function runSeeds(plan: SimPlan, onSeed: (totals: SimTotals) => voi
   const count = Math.min(availableParallelism(), plan.seeds)
   await Promise.all(
     Array.from({length: count}, async () => {
-      const worker = new Worker(WORKER)
+      const worker = new SeedWorker()
       try {
         while (!isOver()) {
-          const result = await ask(worker, taskOf(plan, next++, false), plan.signal)
+          const result = await worker.run(taskOf(plan, next++, false), plan.signal)
           if (!result) break
           add(totals, result)
           onSeed(totals)
         }
       } finally {
-        await worker.terminate()
+        await worker.end()
       }
     }),
   )
@@ -72,11 +72,11 @@ export async function runSeeds(plan: SimPlan, onSeed: (totals: SimTotals) => voi
 
 /** The same seed once more, with its trace. */
 async function again(plan: SimPlan, seed: number): Promise<SeedResult | undefined> {
-  const worker = new Worker(WORKER)
+  const worker = new SeedWorker()
   try {
-    return await ask(worker, taskOf(plan, seed, true), plan.signal)
+    return await worker.run(taskOf(plan, seed, true), plan.signal)
   } finally {
-    await worker.terminate()
+    await worker.end()
   }
 }
 
@@ -91,22 +91,37 @@ function taskOf({seconds, plants, nodes, replicas}: SimPlan, seed: number, isTra
   }
 }
 
-/** Undefined if somebody has enough. Errors: those of the worker. */
-function ask(worker: Worker, task: SeedTask, signal: AbortSignal): Promise<SeedResult | undefined> {
-  return new Promise((resolve, reject) => {
-    const settle = (end: () => void): void => {
-      worker.removeAllListeners()
-      signal.removeEventListener('abort', abort)
-      end()
-    }
-    const abort = (): void => settle(() => resolve(undefined))
-    worker.once('message', (result: SeedResult) => settle(() => resolve(result)))
-    worker.once('error', (error) => settle(() => reject(error)))
-    worker.once('exit', () => settle(() => reject(new Error(`the thread of seed ${task.seed} ended`))))
+/** A thread that runs one seed at a time. */
+class SeedWorker {
+  readonly #worker = new Worker(WORKER, {execArgv: []})
+  #answer = Promise.withResolvers<SeedResult>()
+
+  constructor() {
+    this.#worker.on('message', (result: SeedResult) => this.#answer.resolve(result))
+    this.#worker.on('error', (error) => this.#answer.reject(error))
+    this.#worker.on('exit', (code) => this.#answer.reject(new Error(`a thread of the simulator ended (${code})`)))
+  }
+
+  /** Undefined if somebody has enough. Errors: those of the thread. */
+  async run(task: SeedTask, signal: AbortSignal): Promise<SeedResult | undefined> {
+    this.#answer = Promise.withResolvers()
+    // Nobody may be waiting for it any more when the thread ends.
+    this.#answer.promise.catch(() => undefined)
+    const enough = Promise.withResolvers<undefined>()
+    const abort = (): void => enough.resolve(undefined)
     signal.addEventListener('abort', abort, {once: true})
-    if (signal.aborted) abort()
-    else worker.postMessage(task)
-  })
+    try {
+      if (signal.aborted) return undefined
+      this.#worker.postMessage(task)
+      return await Promise.race([this.#answer.promise, enough.promise])
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate()
+  }
 }
 
 function add(totals: SimTotals, result: SeedResult): void {
