@@ -7,6 +7,8 @@ import type {LinkEffect, LinkName} from './proxy.ts'
 
 export interface FaultyCluster {
   readonly places: readonly ProcessPlace[]
+  /** What SIGTERM makes a process do: give away what it has, or only end; and how long that takes, about. */
+  readonly stopping: {readonly isHandover: boolean; readonly ms: number}
   /** What the budget is judged by now, or null if too little is known. `also`: counts as up though something is being done to it. */
   facts(also?: ProcessPlace): Promise<BudgetFacts | null>
   /** Resolves when it serves. */

@@ -31,6 +31,8 @@ export class KvCluster implements FaultyCluster {
   readonly processes: Processes
   readonly network = new Network()
   readonly places: KvPlace[] = []
+  /** It stays 2 s longer to tell clients where its buckets are; what matters comes first. */
+  readonly stopping = {isHandover: true, ms: 1_500}
   /** Ends of processes that nobody asked for, one sentence each. */
   readonly crashes: string[] = []
   readonly #options: KvDriverOptions

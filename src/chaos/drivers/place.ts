@@ -161,7 +161,7 @@ export abstract class ProcessPlace implements Place {
     if (this.#running !== running) return
     const wasStarting = this.state === 'starting'
     if (this.state !== 'off' && !wasStarting) this.state = 'down'
-    if (this.#isEndAsked || wasStarting) return
+    if (this.#isEndAsked || wasStarting || this.processes.isOver) return
     const {code, signal} = running.exit!
     this.#options.crashed(this, signal === null ? `with exit code ${code ?? 'none'}` : `by ${signal}`)
   }

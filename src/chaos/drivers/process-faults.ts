@@ -13,8 +13,6 @@ type ProcessKind = Extract<FaultKind, 'stop' | 'kill' | 'kill-in-stop' | 'bounce
 export const KILLED_MS_MIN = 200
 export const KILLED_MS_MAX = 6_000
 const BOUNCE_MS_MAX = 50
-/** An orderly stop takes its 2 s, most of them after the buckets were given away. */
-const KILL_IN_STOP_MS_MAX = 1_500
 const BUDGET_POLL_MS = 50
 const LEASES = [0.5, 1, 3]
 
@@ -66,7 +64,9 @@ async function drawVictim({cluster, prng}: FaultTools, losesDisk: boolean): Prom
 }
 
 async function planStop(tools: FaultTools): Promise<FaultPlan | null> {
-  const place = pick(tools.prng, freeData(tools.cluster))
+  // Who hands nothing over is missed as if it had crashed.
+  const {isHandover} = tools.cluster.stopping
+  const place = isHandover ? pick(tools.prng, freeData(tools.cluster)) : await drawVictim(tools, false)
   if (!place || !canSpareOne(tools)) return null
   const downMs = drawTime(tools.prng, 0, FAULT_MS_MAX)
   return claim(place, {
@@ -113,7 +113,7 @@ async function planCrash(tools: FaultTools, {downMs, isWiped}: Crash): Promise<F
 async function planKillInStop(tools: FaultTools): Promise<FaultPlan | null> {
   const place = await drawVictim(tools, false)
   if (!place || !canSpareOne(tools)) return null
-  const afterMs = tools.prng.below(KILL_IN_STOP_MS_MAX)
+  const afterMs = tools.prng.below(tools.cluster.stopping.ms)
   const downMs = drawTime(tools.prng, KILLED_MS_MIN, KILLED_MS_MAX)
   return claim(place, {
     places: [place.name],

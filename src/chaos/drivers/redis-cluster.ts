@@ -34,6 +34,8 @@ export class RedisCluster implements FaultyCluster {
   readonly processes: Processes
   readonly network = new Network()
   readonly places: RedisPlace[] = []
+  /** A master that ends does not hand over: its replica is elected when it is missed. */
+  readonly stopping = {isHandover: false, ms: 40}
   readonly crashes: string[] = []
   readonly #options: RedisDriverOptions
   readonly #disturbances = new Set<{readonly links: readonly LinkName[]; untilMs: number}>()

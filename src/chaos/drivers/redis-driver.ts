@@ -27,7 +27,6 @@ const POLL_MS = 200
 
 const FAULTS: Readonly<Partial<Record<FaultKind, Planner>>> = {
   ...PROCESS_FAULTS,
-  // A master that is told to end does not hand over: its replica is elected when it is missed. So a stop needs what a crash needs.
   ...Object.fromEntries(LINK_KINDS.map((kind) => [kind, NETWORK_FAULTS[kind as keyof typeof NETWORK_FAULTS]])),
 }
 
