@@ -20,10 +20,6 @@ export interface FaultPlan {
   finish(wait: Wait): Promise<void>
 }
 
-interface WritableRecord extends FaultRecord {
-  note: string
-}
-
 export class FaultBook {
   readonly records: FaultRecord[] = []
   readonly #now: () => number
@@ -43,7 +39,7 @@ export class FaultBook {
   /** Resolves when it has begun. Never rejects: what went wrong is in the record. */
   async begin(kind: FaultKind, plan: FaultPlan): Promise<FaultRecord> {
     const {places, note} = plan
-    const record: WritableRecord = {kind, places, note, beganMs: this.#now(), endedMs: null, error: ''}
+    const record: FaultRecord = {kind, places, note, beganMs: this.#now(), endedMs: null, error: ''}
     this.records.push(record)
     try {
       await plan.begin()
@@ -77,7 +73,7 @@ export class FaultBook {
 
   #ended(record: FaultRecord, error?: unknown): FaultRecord {
     record.endedMs = this.#now()
-    if (error !== undefined) record.error = error instanceof Error ? error.message : String(error)
+    if (error !== undefined) record.error = error instanceof Error ? error.message : 'it failed'
     return record
   }
 }

@@ -11,10 +11,12 @@ import {LEASE_MS} from '../../constants.ts'
 import {calmPlaces, type BudgetFacts} from '../budget.ts'
 import {KvPlace} from './kv-place.ts'
 import {newestOf, stateOf, statesOf} from './kv-states.ts'
+import type {ProcessPlace} from './place.ts'
 import {Ports} from './ports.ts'
 import {Processes} from './processes.ts'
 import {Network, type LinkEffect, type LinkName} from './proxy.ts'
 import type {ClusterState} from '../../cli/cluster-state.ts'
+import type {FaultyCluster} from './cluster.ts'
 import type {KvDriverOptions} from './kv-driver.ts'
 
 /** Nodes that may join beside those of the beginning. */
@@ -25,10 +27,12 @@ const PEER_OFFSET = 100
 const CALM_MS = 2 * LEASE_MS
 const REMOVE_TIMEOUT_MS = 60_000
 
-export class KvCluster {
+export class KvCluster implements FaultyCluster {
   readonly processes: Processes
   readonly network = new Network()
   readonly places: KvPlace[] = []
+  /** It stays 2 s longer to tell clients where its buckets are; what matters comes first. */
+  readonly stopping = {isHandover: true, ms: 1_500}
   /** Ends of processes that nobody asked for, one sentence each. */
   readonly crashes: string[] = []
   readonly #options: KvDriverOptions
@@ -44,7 +48,7 @@ export class KvCluster {
 
   /** Takes ports, opens the proxies, starts the guardian; no node runs yet. Errors: E_PORT_IN_USE, those of the disk. */
   async prepare(): Promise<void> {
-    const {nodes, hasLogNode, replicas, folder, plants, event} = this.#options
+    const {nodes, hasLogNode, replicas, folder, plants} = this.#options
     await this.processes.begin()
     const ports = new Ports()
     const names = Array.from({length: nodes + SPARES}, (_, i) => `n${i + 1}`)
@@ -66,11 +70,11 @@ export class KvCluster {
             ...{name, role: name === 'log' ? 'log' : 'data', isSpare: name !== 'log' && i >= nodes},
             ...{port, peerPort: port + PEER_OFFSET, folder, replicas},
             env: {...planting, KV_PEER_VIA: via.join(',')},
-            now: this.#options.now,
+            now: () => this.#options.now(),
             crashed: (place, how) => {
               const text = `${place.name} ended ${how} though nobody ended it; see ${this.processes.logFile(place.name)}`
               this.crashes.push(text)
-              event(text)
+              this.#options.event(text)
             },
           },
           this.processes,
@@ -80,14 +84,14 @@ export class KvCluster {
   }
 
   /** Starts a node there: the first one founds the cluster, the others join it. Errors: as `KvPlace.start`. */
-  async start(place: KvPlace): Promise<void> {
+  async start(place: ProcessPlace): Promise<void> {
     const isFounder = !this.#hasFounded
     this.#hasFounded = true
     await place.start(() => (isFounder ? [] : this.joinable(place)))
   }
 
   /** Where one that comes (back) may ask for its cluster. */
-  joinable(except: KvPlace): Address[] {
+  joinable(except: ProcessPlace): Address[] {
     const others = this.places.filter((other) => other !== except && other.role === 'data')
     const usable = others.filter(({state}) => state === 'up')
     // While all others are away it asks those that may be back soon; without anybody to ask it would found a cluster of its own.
@@ -100,11 +104,6 @@ export class KvCluster {
 
   get log(): KvPlace | undefined {
     return this.places.find(({role}) => role === 'log')
-  }
-
-  /** Places that run and of which nobody does anything. */
-  get free(): KvPlace[] {
-    return this.places.filter(({state, isBusy}) => state === 'up' && !isBusy)
   }
 
   placeOf(id: string | null): KvPlace | undefined {
@@ -126,7 +125,7 @@ export class KvCluster {
    * What the budget is judged by, as fresh as can be, or null if too little is known now. `also`: a place that counts as up though something is being
    * done to it.
    */
-  async facts(also?: KvPlace): Promise<BudgetFacts | null> {
+  async facts(also?: ProcessPlace): Promise<BudgetFacts | null> {
     const now = this.#options.now()
     const settled = (place: KvPlace): boolean => place.state === 'up' && now - place.disturbedMs >= CALM_MS
     const up = this.places.filter((place) => place === also || (!place.isBusy && settled(place)))
@@ -173,8 +172,8 @@ export class KvCluster {
     return new ClusterLink({node: up.map(({address}) => formatAddress(address)).join(','), 'password-file': undefined})
   }
 
-  /** The cluster forgets a node that will not come back, once it has noticed that it is gone. Errors: E_TIMEOUT. */
-  async forget(id: string): Promise<void> {
+  /** The cluster forgets the node that will not come back, once it has noticed that it is gone. Errors: E_TIMEOUT. */
+  async replace(_: ProcessPlace, id: string): Promise<void> {
     const until = this.#options.now() + REMOVE_TIMEOUT_MS
     for (;;) {
       const link = this.link()

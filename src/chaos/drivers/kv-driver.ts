@@ -7,7 +7,7 @@ import {FAULT_KINDS, FAULTS} from '../faults.ts'
 import {ailmentsOf} from './kv-ailments.ts'
 import {FaultBook} from './fault-book.ts'
 import {KvCluster} from './kv-cluster.ts'
-import {KV_FAULTS, type FaultTools} from './kv-faults.ts'
+import {KV_FAULTS, type KvFaultTools} from './kv-faults.ts'
 import {hashesOf, newestOf, statesOf} from './kv-states.ts'
 import {launcher} from './processes.ts'
 import type {Address} from '../../base/address.ts'
@@ -37,7 +37,7 @@ export class KvDriver implements Driver {
     this.version = `kv ${productVersion()}`
     this.faultKinds = FAULT_KINDS.filter((kind) => options.hasLogNode || !FAULTS[kind].needsLogNode)
     this.#cluster = new KvCluster(options)
-    this.#book = new FaultBook(options.now)
+    this.#book = new FaultBook(() => options.now())
   }
 
   get places(): readonly Place[] {
@@ -88,10 +88,10 @@ export class KvDriver implements Driver {
     return turn
   }
 
-  #tools(prng: Prng): FaultTools {
-    const {replicas, nodes, event} = this.#options
+  #tools(prng: Prng): KvFaultTools {
+    const {replicas, nodes} = this.#options
     const hotBuckets = (): readonly number[] => this.#options.hotBuckets?.() ?? []
-    return {cluster: this.#cluster, prng, replicas, nodes, hotBuckets, event}
+    return {cluster: this.#cluster, prng, replicas, nodes, hotBuckets, event: (text) => this.#options.event(text)}
   }
 
   async heal(): Promise<void> {

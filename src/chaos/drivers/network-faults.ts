@@ -2,13 +2,11 @@
 import {drawSome, drawTime, FAULT_MS_MAX, FAULT_MS_MIN, linksBetween, linksTo, pick} from './draws.ts'
 import type {Prng} from '../../base/prng.ts'
 import type {FaultKind} from '../driver.ts'
+import type {FaultTools, FaultyCluster, Planner} from './cluster.ts'
 import type {FaultPlan} from './fault-book.ts'
-import type {FaultTools} from './kv-faults.ts'
-import type {KvCluster} from './kv-cluster.ts'
 import type {LinkEffect, LinkName} from './proxy.ts'
 
-type NetworkKind = Extract<FaultKind, 'partition' | 'one-way' | 'isolate-leader' | 'late' | 'slow' | 'log-cut'>
-type Planner = (tools: FaultTools) => Promise<FaultPlan | null>
+type NetworkKind = Extract<FaultKind, 'partition' | 'one-way' | 'isolate-leader' | 'late' | 'slow'>
 
 const SLOW_MS_MIN = 5
 const SLOW_MS_MAX = 250
@@ -39,14 +37,10 @@ export const NETWORK_FAULTS: Readonly<Record<NetworkKind, Planner>> = {
     return name === undefined ? null : isolate(cluster, prng, name, 'late')
   },
   slow,
-  'log-cut': async ({cluster, prng}) => {
-    const {log} = cluster
-    return log?.state === 'up' ? isolate(cluster, prng, log.name, prng.below(2) === 0 ? 'cut' : 'late') : null
-  },
 }
 
 /** Places with a process. */
-function namesOf({places}: KvCluster): string[] {
+function namesOf({places}: FaultyCluster): string[] {
   return places.filter(({state}) => state !== 'off').map(({name}) => name)
 }
 
@@ -57,7 +51,7 @@ interface OnLinks {
   readonly note: string
 }
 
-function planLinks(cluster: KvCluster, prng: Prng, {effects, links, places, note}: OnLinks): FaultPlan {
+function planLinks(cluster: FaultyCluster, prng: Prng, {effects, links, places, note}: OnLinks): FaultPlan {
   const ms = drawTime(prng, FAULT_MS_MIN, FAULT_MS_MAX)
   let ends: (() => void)[] = []
   return {
@@ -73,14 +67,14 @@ function planLinks(cluster: KvCluster, prng: Prng, {effects, links, places, note
   }
 }
 
-function halves(cluster: KvCluster, prng: Prng, names: readonly string[]): FaultPlan {
+function halves(cluster: FaultyCluster, prng: Prng, names: readonly string[]): FaultPlan {
   const some = drawSome(prng, names, 1 + prng.below(Math.floor(names.length / 2))).sort()
   const others = names.filter((name) => !some.includes(name))
   const note = `${some.join(', ')} <-> ${others.join(', ')} cut`
   return planLinks(cluster, prng, {effects: [{kind: 'cut'}], links: linksBetween(some, others), places: some, note})
 }
 
-function ring(cluster: KvCluster, prng: Prng, names: readonly string[]): FaultPlan {
+function ring(cluster: FaultyCluster, prng: Prng, names: readonly string[]): FaultPlan {
   const order = drawSome(prng, names, names.length)
   const isNeighbour = (a: string, b: string): boolean => {
     const apart = Math.abs(order.indexOf(a) - order.indexOf(b))
@@ -91,7 +85,8 @@ function ring(cluster: KvCluster, prng: Prng, names: readonly string[]): FaultPl
   return planLinks(cluster, prng, {effects: [{kind: 'cut'}], links, places: order, note})
 }
 
-function isolate(cluster: KvCluster, prng: Prng, name: string, kind: 'cut' | 'late'): FaultPlan {
+/** Nothing comes through between this place and any other. */
+export function isolate(cluster: FaultyCluster, prng: Prng, name: string, kind: 'cut' | 'late'): FaultPlan {
   const others = cluster.places.map((place) => place.name).filter((other) => other !== name)
   const note = kind === 'cut' ? `${name} cut off from all` : `all to and from ${name} held back, then delivered,`
   return planLinks(cluster, prng, {effects: [{kind}], links: linksBetween([name], others), places: [name], note})

@@ -144,6 +144,12 @@ export class Processes {
     }
   }
 
+  /** Everything is being ended. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Where a place's processes write what they have to say. */
   logFile(name: string): string {
     return join(this.#folder, `${name}.log`)
   }

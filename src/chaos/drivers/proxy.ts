@@ -69,14 +69,24 @@ export class Network {
   readonly #servers: Server[] = []
   readonly #calls = new Set<Call>()
 
-  /** Opens the way by which `from` dials `to`, whose peers' port is at `target`; resolves to the port that `from` must dial. */
-  async open(from: string, to: string, target: Address): Promise<number> {
+  /**
+   * Opens the way by which `from` dials `to`, which listens at `target`; resolves to the port that `from` must dial. Where one port is for all, `from`
+   * names who dials by the address that it dials from. `port`: to listen on; 0 = any.
+   */
+  async open(
+    from: string | ((remoteAddress: string) => string),
+    to: string,
+    target: Address,
+    port = 0,
+  ): Promise<number> {
     const server = createServer({allowHalfOpen: true, pauseOnConnect: true, noDelay: true}, (socket) => {
-      const call = new Call(socket, target, this.#link(from, to), this.#link(to, from), () => this.#calls.delete(call))
+      const dialler = typeof from === 'string' ? from : from(socket.remoteAddress ?? '')
+      const [there, back] = [this.#link(dialler, to), this.#link(to, dialler)]
+      const call = new Call(socket, target, there, back, () => this.#calls.delete(call))
       this.#calls.add(call)
       call.changed()
     })
-    server.listen(0, HOST)
+    server.listen(port, HOST)
     await once(server, 'listening')
     this.#servers.push(server)
     const address = server.address()

@@ -53,9 +53,9 @@ export interface PeerNetEvents {
   disconnected(id: string): void
   /**
    * One side turned the other away: another cluster, another secret, another version, our own id, another node than expected,
-   * damaged frames. `address` is null if it is none of the peers.
+   * damaged frames. `address` is null if it is none of the peers. `isOwnCall`: we had dialled; else it may have looked for somebody else here.
    */
-  refused(address: PeerAddress | null, reason: string): void
+  refused(address: PeerAddress | null, reason: string, isOwnCall: boolean): void
 }
 
 export class PeerNet {
@@ -239,7 +239,7 @@ export class PeerNet {
     const fields = {peer: dialer ? formatAddress(dialer.address) : 'unknown', reason}
     // The same words every second help nobody.
     this.#options.log[isNews ? 'warn' : 'debug'](fields, 'peer refused')
-    this.#events.refused(dialer?.address ?? null, reason)
+    this.#events.refused(dialer?.address ?? null, reason, link.expectedId !== null)
   }
 
   #gone(link: Link): void {
