@@ -57,7 +57,11 @@ test('a wrong answer is told before anybody asks, with the operations that show 
   client.take(operation('read', 'k', 'a'))
   const finding = await promise
   expect(finding.reason).toBe('a was seen after b had taken its place')
-  expect(finding.operations.map(({kind, value}) => `${kind} ${String(value)}`)).toEqual(['write a', 'write b', 'read a'])
+  expect(finding.operations.map(({kind, value}) => `${kind} ${String(value)}`)).toEqual([
+    'write a',
+    'write b',
+    'read a',
+  ])
   expect(finding.culprits).toEqual([0, 1, 2])
   expect((await client.finish()).findings).toEqual([finding])
 })
