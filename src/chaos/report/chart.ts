@@ -6,9 +6,9 @@ import {clock} from './figures.ts'
 import {markup} from './markup.ts'
 import type {Markup} from './markup.ts'
 
-export const CHART_WIDTH = 1080
+const WIDTH = 1080
 const LEFT = 76
-const RIGHT = 12
+const RIGHT = 30
 const TOP = 12
 const BOTTOM = 24
 const POINTS_MAX = 540
@@ -31,6 +31,12 @@ export interface Band {
   readonly title: string
 }
 
+interface Axis {
+  readonly durationMs: number
+  /** Where the end of the run is. */
+  readonly right: number
+}
+
 export interface ChartOptions {
   readonly label: string
   readonly height: number
@@ -38,26 +44,30 @@ export interface ChartOptions {
   readonly series: readonly Series[]
   readonly bands: readonly Band[]
   readonly isLog?: boolean
+  /** For a column of the page. */
+  readonly isHalf?: boolean
   format(value: number): string
 }
 
-export function chart({label, height, durationMs, series, bands, isLog = false, format}: ChartOptions): Markup {
+export function chart({label, height, durationMs, series, bands, isLog, isHalf, format}: ChartOptions): Markup {
+  const width = isHalf === true ? WIDTH / 2 : WIDTH
+  const axis = {durationMs, right: width - RIGHT}
   const bottom = height - BOTTOM
   const values = series.flatMap(({points}) => points.map(([, value]) => value)).filter((value) => value > 0)
-  const ticks = isLog ? decades(values) : steps(values)
-  const scale = makeScale(ticks, bottom, isLog)
+  const ticks = isLog === true ? decades(values) : steps(values)
+  const scale = makeScale(ticks, bottom, isLog === true)
   const lines = ticks.map((tick) => {
     const y = scale(tick).toFixed(1)
-    return markup`<line class="grid" x1="${LEFT}" x2="${CHART_WIDTH - RIGHT}" y1="${y}" y2="${y}"/>
+    return markup`<line class="grid" x1="${LEFT}" x2="${axis.right}" y1="${y}" y2="${y}"/>
 <text class="tick" x="${LEFT - 8}" y="${y}" dy="0.32em" text-anchor="end">${format(tick)}</text>`
   })
-  const drawn = series.map((one) => drawSeries(one, durationMs, scale, bottom))
-  return markup`<svg class="chart" viewBox="0 0 ${CHART_WIDTH} ${height}" role="img" aria-label="${label}">
+  const drawn = series.map((one) => drawSeries(one, axis, scale, bottom))
+  return markup`<svg class="chart ${isHalf === true ? 'half' : ''}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">
 <title>${label}</title>
-${bands.map((band) => drawBand(band, durationMs, TOP, bottom - TOP))}
+${bands.map((band) => drawBand(band, axis, TOP, bottom - TOP))}
 ${lines}
 ${drawn}
-${timeAxis(durationMs, bottom)}
+${timeAxis(axis, bottom)}
 </svg>`
 }
 
@@ -67,37 +77,38 @@ export function lanes(
   durationMs: number,
 ): Markup {
   const rowHeight = 18
+  const axis = {durationMs, right: WIDTH - RIGHT}
   const bottom = TOP + rows.length * rowHeight
   const drawn = rows.map(({name, bands}, i) => {
     const y = TOP + i * rowHeight
     return markup`<text class="tick" x="${LEFT - 8}" y="${y + 9}" dy="0.32em" text-anchor="end">${name}</text>
-<line class="grid" x1="${LEFT}" x2="${CHART_WIDTH - RIGHT}" y1="${y + 9}" y2="${y + 9}"/>
-${bands.map((band) => drawBand(band, durationMs, y + 3, rowHeight - 6))}`
+<line class="grid" x1="${LEFT}" x2="${axis.right}" y1="${y + 9}" y2="${y + 9}"/>
+${bands.map((band) => drawBand(band, axis, y + 3, rowHeight - 6))}`
   })
-  return markup`<svg class="chart solid" viewBox="0 0 ${CHART_WIDTH} ${bottom + BOTTOM}" role="img" aria-label="Faults over time">
+  return markup`<svg class="chart solid" viewBox="0 0 ${WIDTH} ${bottom + BOTTOM}" role="img" aria-label="Faults over time">
 <title>Faults over time</title>
 ${drawn}
-${timeAxis(durationMs, bottom)}
+${timeAxis(axis, bottom)}
 </svg>`
 }
 
-function drawBand({fromMs, toMs, style, title}: Band, durationMs: number, y: number, height: number): Markup {
-  const x = timeX(fromMs, durationMs)
-  const width = Math.max(1.5, timeX(toMs, durationMs) - x)
+function drawBand({fromMs, toMs, style, title}: Band, axis: Axis, y: number, height: number): Markup {
+  const x = timeX(fromMs, axis)
+  const width = Math.max(1.5, timeX(toMs, axis) - x)
   return markup`<rect class="band ${style}" x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${height}"><title>${title}</title></rect>`
 }
 
 function drawSeries(
   {name, style, points, join, isFilled}: Series,
-  durationMs: number,
+  axis: Axis,
   scale: (value: number) => number,
   bottom: number,
 ): Markup {
   const joined = joinPoints(points, join)
   if (joined.length === 0) return markup``
-  const at = joined.map(([time, value]) => `${timeX(time, durationMs).toFixed(1)},${scale(value).toFixed(1)}`)
-  const first = timeX(joined[0]![0], durationMs).toFixed(1)
-  const last = timeX(joined.at(-1)![0], durationMs).toFixed(1)
+  const at = joined.map(([time, value]) => `${timeX(time, axis).toFixed(1)},${scale(value).toFixed(1)}`)
+  const first = timeX(joined[0]![0], axis).toFixed(1)
+  const last = timeX(joined.at(-1)![0], axis).toFixed(1)
   const area = isFilled
     ? markup`<polygon class="area ${style}" points="${first},${bottom} ${at.join(' ')} ${last},${bottom}"/>`
     : null
@@ -116,9 +127,9 @@ function joinPoints(points: Series['points'], join: Series['join']): (readonly [
   return joined
 }
 
-function timeX(ms: number, durationMs: number): number {
+function timeX(ms: number, {durationMs, right}: Axis): number {
   const share = Math.min(1, Math.max(0, ms / Math.max(1, durationMs)))
-  return LEFT + share * (CHART_WIDTH - LEFT - RIGHT)
+  return LEFT + share * (right - LEFT)
 }
 
 /** Four or five round numbers from 0 to above the highest. */
@@ -147,12 +158,12 @@ function makeScale(ticks: readonly number[], bottom: number, isLog: boolean): (v
 
 const TICK_SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200]
 
-function timeAxis(durationMs: number, bottom: number): Markup {
-  const seconds = Math.max(1, durationMs / 1_000)
-  const step = TICK_SECONDS.find((size) => seconds / size <= 10) ?? Math.ceil(seconds / 36_000) * 3_600
+function timeAxis(axis: Axis, bottom: number): Markup {
+  const seconds = Math.max(1, axis.durationMs / 1_000)
+  const step = TICK_SECONDS.find((size) => seconds / size <= axis.right / 100) ?? Math.ceil(seconds / 36_000) * 3_600
   const ticks = Array.from({length: Math.floor(seconds / step) + 1}, (_, i) => i * step * 1_000)
   return markup`${ticks.map((ms) => {
-    const x = timeX(ms, durationMs).toFixed(1)
+    const x = timeX(ms, axis).toFixed(1)
     return markup`<text class="tick" x="${x}" y="${bottom + 16}" text-anchor="middle">${clock(ms)}</text>`
   })}`
 }

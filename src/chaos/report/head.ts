@@ -82,9 +82,11 @@ export function scope(record: RunRecord): Markup {
   const {totals, checks, findings} = record
   const used = RULE_NAMES.filter((rule) => totals.operations[rule] > 0)
   const ruleItems = used.map((rule) => {
-    const isWrong = findings.some((finding) => finding.rule === rule)
+    const wrong = findings.filter((finding) => finding.rule === rule).length
     const {what, claim} = RULES[rule]
-    return markup`<li class="${isWrong ? 'wrong' : 'ok'}">${what}: ${isWrong ? 'not ' : ''}${claim} <span class="soft">(${plural(totals.operations[rule], 'operation')})</span></li>`
+    const found = wrong === 0 ? claim : `wrong on ${plural(wrong, 'key')}`
+    const operations = plural(totals.operations[rule], 'operation')
+    return markup`<li class="${wrong === 0 ? 'ok' : 'wrong'}">${what}: ${found} <span class="soft">(${operations})</span></li>`
   })
   const done = checks.filter(({result}) => result !== 'skipped')
   return markup`<div class="columns">

@@ -22,11 +22,15 @@ function bandOf({kind, beganMs, endedMs, note}: FaultRecord, durationMs: number)
   return {fromMs: beganMs, toMs, style: groupClass(groupOf(kind)), title}
 }
 
+/** Faults that are drawn behind the lines. */
+const BANDS_MAX = 120
+
 export function overTime(record: RunRecord): Markup {
   const {samples, durationMs} = record
   if (samples.length === 0) return markup`<h2>Over time</h2><p class="note">No second of the run was sampled.</p>`
   const faults = record.faults.filter(({error}) => error === '')
-  const bands = faults.map((fault) => bandOf(fault, durationMs))
+  // Of a run of hours they would be one grey surface; the rows below show them all the same.
+  const bands = faults.length > BANDS_MAX ? [] : faults.map((fault) => bandOf(fault, durationMs))
   const groups = GROUP_NAMES.filter((name) => faults.some(({kind}) => groupOf(kind) === name))
   const rows = groups.map((name) => {
     return {name, bands: faults.filter(({kind}) => groupOf(kind) === name).map((fault) => bandOf(fault, durationMs))}
@@ -141,7 +145,8 @@ export function memory({memory: points, durationMs}: RunRecord): Markup | null {
   ]
   const drawn = chart({
     label: "The tester's memory",
-    height: 130,
+    height: 180,
+    isHalf: true,
     durationMs,
     bands: [],
     series,

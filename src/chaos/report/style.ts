@@ -23,7 +23,7 @@ main { max-width: 1160px; margin: 0 auto; padding: 32px 24px 80px; }
 h1 { font-size: 26px; line-height: 1.25; margin: 12px 0 4px; font-weight: 650; letter-spacing: -0.01em; }
 h2 { font-size: 18px; margin: 44px 0 4px; font-weight: 650; }
 h3 { font-size: 15px; margin: 0 0 2px; font-weight: 650; overflow-wrap: anywhere; }
-p { margin: 4px 0 12px; max-width: 78ch; }
+p { margin: 4px 0 12px; max-width: 96ch; }
 code, pre, .mono { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 a { color: var(--blue); }
 .soft { color: var(--soft); }
@@ -42,7 +42,6 @@ pre { margin: 6px 0 0; padding: 10px 14px; background: var(--card); border: 1px 
 .card.wrong b { color: var(--bad); }
 .card span { color: var(--soft); font-size: 13px; }
 .panel { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; margin: 10px 0; }
-.panel > .scroll { margin: 0 -4px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 12px; }
 .list { list-style: none; margin: 4px 0; padding: 0; }
 .list li { padding: 4px 0 4px 24px; position: relative; }
@@ -52,7 +51,9 @@ pre { margin: 6px 0 0; padding: 10px 14px; background: var(--card); border: 1px 
 .list li.skipped::before { content: "\\2013"; color: var(--soft); }
 .scroll { overflow-x: auto; }
 /* A long history is shown from its end, which is where it went wrong. */
-.scroll.latest { direction: rtl; }
+.history { display: flex; }
+.history > svg { flex: none; }
+.scroll.latest { direction: rtl; flex: 1; min-width: 0; }
 .scroll.latest svg { direction: ltr; margin-right: auto; }
 .tall { max-height: 340px; overflow: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
@@ -71,6 +72,7 @@ td.name { white-space: nowrap; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--soft); margin: 0 0 2px; }
 svg { display: block; }
 svg.chart { width: 100%; min-width: 720px; height: auto; }
+svg.chart.half { min-width: 300px; }
 svg text { font: 11.5px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: var(--ink); }
 svg .tick { fill: var(--soft); font-size: 11px; }
 svg .grid { stroke: var(--line); stroke-width: 1; }
@@ -92,7 +94,9 @@ svg.solid .band { opacity: 0.9; }
 details > summary { cursor: pointer; color: var(--soft); font-size: 13.5px; margin: 8px 0 4px; }
 @media (max-width: 640px) { main { padding: 20px 14px 60px; } h1 { font-size: 22px; } }
 @media print { body { background: none; } .panel, .card { break-inside: avoid; } /* A long history is shown from its end, which is where it went wrong. */
-.scroll.latest { direction: rtl; }
+.history { display: flex; }
+.history > svg { flex: none; }
+.scroll.latest { direction: rtl; flex: 1; min-width: 0; }
 .scroll.latest svg { direction: ltr; margin-right: auto; }
 .tall { max-height: none; } }
 `

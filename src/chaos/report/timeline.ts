@@ -7,7 +7,10 @@ import type {Finding, Operation} from '../../checker/history.ts'
 import type {Markup} from './markup.ts'
 
 const UNIT = 38
-const LEFT = 84
+const LEFT = 4
+/** For the clients' names, and for the text of the last bar. */
+const NAMES = 80
+const LAST = 60
 const LANE = 46
 const TOP = 10
 const LABEL_CHARS_MAX = 13
@@ -16,24 +19,26 @@ export function timeline({key, operations, culprits = []}: Finding): Markup {
   const stamps = [...new Set(operations.flatMap(({start, end}) => (isOpen(end) ? [start] : [start, end])))]
   stamps.sort((a, b) => a - b)
   const places = new Map(stamps.map((stamp, i) => [stamp, LEFT + i * UNIT]))
-  const right = LEFT + stamps.length * UNIT + UNIT
+  const right = LEFT + (stamps.length + 1) * UNIT
   const names = [...new Set(operations.map(laneOf))].sort(byNumber)
   const height = TOP + names.length * LANE + 8
-  const rows = names.map((name, i) => {
-    const y = TOP + i * LANE + 30
-    return markup`<text class="lane" x="${LEFT - 12}" y="${y}" dy="0.32em" text-anchor="end">${name}</text>
-<line class="grid" x1="${LEFT - 4}" x2="${right}" y1="${y}" y2="${y}"/>`
+  const middle = (name: string): number => TOP + names.indexOf(name) * LANE + 30
+  const rows = names.map((name) => {
+    return markup`<line class="grid" x1="0" x2="${right}" y1="${middle(name)}" y2="${middle(name)}"/>`
   })
   const bars = operations.map((operation, i) => {
-    const y = TOP + names.indexOf(laneOf(operation)) * LANE + 30
-    const x = places.get(operation.start)!
     const end = isOpen(operation.end) ? right : places.get(operation.end)!
-    return drawBar(operation, x, end, y, culprits.includes(i))
+    return drawBar(operation, places.get(operation.start)!, end, middle(laneOf(operation)), culprits.includes(i))
   })
-  return markup`<div class="scroll latest"><svg class="timeline" width="${right + 12}" height="${height}" viewBox="0 0 ${right + 12} ${height}" role="img" aria-label="History of ${key}">
+  const labels = names.map((name) => {
+    return markup`<text class="lane" x="${NAMES - 10}" y="${middle(name)}" dy="0.32em" text-anchor="end">${name}</text>`
+  })
+  // The names stay where they are when the rest is scrolled.
+  return markup`<div class="history"><svg class="timeline" width="${NAMES}" height="${height}" aria-hidden="true">${labels}</svg>
+<div class="scroll latest"><svg class="timeline" width="${right + LAST}" height="${height}" role="img" aria-label="History of ${key}">
 ${rows}
 ${bars}
-</svg></div>`
+</svg></div></div>`
 }
 
 function drawBar(operation: Operation, x: number, end: number, y: number, isCulprit: boolean): Markup {
