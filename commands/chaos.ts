@@ -2,7 +2,6 @@ import {Flags} from '@oclif/core'
 import {BaseCommand} from '../src/cli/base-command.ts'
 import {outliveReader} from '../src/cli/pipe.ts'
 import {prose} from '../src/cli/prose.ts'
-import {planChaos, type ChaosPlan} from '../src/chaos/plan.ts'
 import type {EXIT} from '../src/errors.ts'
 
 const DRIVERS = ['kv', 'sim', 'redis'] as const
@@ -92,9 +91,9 @@ export default class Chaos extends BaseCommand {
   async run(): Promise<unknown> {
     const {flags} = await this.parse(Chaos)
     outliveReader()
-    const plan: ChaosPlan = planChaos({...flags, plants: flags.plant ?? []}, this.config.version)
     // The tester brings the client, the checker and the simulator, which no other command should load.
-    const {runChaos} = await import('../src/chaos/main.ts')
+    const {planChaos, runChaos} = await import('../src/chaos/main.ts')
+    const plan = planChaos({...flags, plants: flags.plant ?? []}, this.config.version)
     const {lines, json, exitCode} = await runChaos(plan, this.errorStyle)
     for (const line of lines) this.print(line)
     this.setExit(exitCode as (typeof EXIT)[keyof typeof EXIT])

@@ -9,13 +9,15 @@ import {formatCount} from '../cli/units.ts'
 import {untilInterrupted} from '../cli/watch-cluster.ts'
 import {PLANTS} from '../core/cluster/plants.ts'
 import {conclusionLines} from './conclusion.ts'
-import {createDriver} from './drivers/create-driver.ts'
+import {createDriver} from './drivers/create.ts'
 import {requirePlants, type ChaosPlan} from './plan.ts'
 import {Screen} from './screen.ts'
 import {exitCodeOf, machine, runSession, writeRecord} from './session.ts'
 import {runSeeds, type SimTotals} from './sim-run.ts'
 import {simRecord} from './sim-record.ts'
 import type {RunRecord} from './run-record.ts'
+
+export {planChaos} from './plan.ts'
 
 export interface ChaosOutcome {
   /** For a person. */
@@ -40,9 +42,10 @@ interface Ran {
 
 async function runProcesses(plan: ChaosPlan, style: ChalkInstance): Promise<Ran> {
   const {target, ...session} = plan
+  if (target.kind === 'sim') throw new Error('not processes')
   let screen: Screen | undefined
   return runSession(
-    {...session, makeDriver: (options, hotBuckets) => createDriver(target, options, hotBuckets)},
+    {...session, makeDriver: (options, hotBuckets) => createDriver(target.kind, {...options, hotBuckets, ...target})},
     {
       begun(status) {
         screen = new Screen(status, style)

@@ -5,6 +5,8 @@ import {selfCommand, shellQuote} from '../cli/shell.ts'
 import {nearest} from '../cli/suggest.ts'
 import {DEFAULT_PORT, VALUE_BYTES_MAX} from '../constants.ts'
 import {KvError} from '../errors.ts'
+import {ATTACHED_FAULTS} from './drivers/attached-driver.ts'
+import {REDIS_FAULTS} from './drivers/redis-driver.ts'
 import {FAULT_KINDS, FAULTS, requireNodes} from './faults.ts'
 import {durationOf, parseFaults, type Settings} from './settings.ts'
 import type {FaultKind} from './driver.ts'
@@ -37,8 +39,8 @@ export interface ChaosFlags {
 export type Target =
   | {readonly kind: 'kv'}
   | {readonly kind: 'sim'; readonly seeds: number; readonly seedSeconds: number}
-  | {readonly kind: 'redis'; readonly server: string | undefined}
-  | {readonly kind: 'attached'; readonly address: Address; readonly onFault: string}
+  | {readonly kind: 'redis'; readonly server: string}
+  | {readonly kind: 'attached'; readonly attach: Address; readonly onFault: string}
 
 export interface ChaosPlan {
   readonly target: Target
@@ -51,11 +53,6 @@ export interface ChaosPlan {
 
 const DEFAULT_MS = 60_000
 const EVERY_MS_MIN = 500
-/** What a command of the user's can do. */
-const ATTACHED_FAULTS: readonly FaultKind[] = ['stop', 'kill', 'pause']
-/** What needs the links between nodes, or our own commands, cannot be done to servers of others. */
-const REDIS_FAULTS: readonly FaultKind[] = ['stop', 'kill', 'bounce', 'wipe', 'pause', 'move']
-
 /** Errors: E_USAGE. `random`: for a seed, if none is given. */
 export function planChaos(flags: ChaosFlags, kvVersion: string, random: () => number = Math.random): ChaosPlan {
   const target = targetOf(flags)
@@ -98,13 +95,13 @@ function targetOf(flags: ChaosFlags): Target {
     const address = parseAddress(attach, DEFAULT_PORT)
     if (!address) throw new KvError('E_USAGE', `"${attach}" is not an address.`, 'Write host:port.')
     if (driver !== 'kv') throw new KvError('E_USAGE', '--attach and --driver exclude each other.')
-    return {kind: 'attached', address, onFault}
+    return {kind: 'attached', attach: address, onFault}
   }
   if (onFault !== undefined) throw new KvError('E_USAGE', '--on-fault is for --attach.')
   if (server !== undefined && driver !== 'redis') throw new KvError('E_USAGE', '--server is for --driver redis.')
   if (seeds !== undefined && driver !== 'sim')
     throw new KvError('E_USAGE', '--seeds is for --driver sim.', 'A run of processes has one seed: --seed.')
-  if (driver === 'redis') return {kind: 'redis', server}
+  if (driver === 'redis') return {kind: 'redis', server: server ?? 'redis-server'}
   return driver === 'sim' ? {kind: 'sim', seeds: seeds ?? Infinity, seedSeconds: flags['seed-seconds']} : {kind: 'kv'}
 }
 

@@ -5,7 +5,7 @@
  *   folder/report.json, report.html     what came of it
  *   folder/cluster/                     data dirs and logs of the nodes; kept if something was wrong
  */
-import {mkdir, rm, writeFile} from 'node:fs/promises'
+import {mkdir, rm} from 'node:fs/promises'
 import {availableParallelism, cpus, release, totalmem, type} from 'node:os'
 import {join} from 'node:path'
 import {CHAOS_DISK_FREE_BYTES_MIN} from '../constants.ts'
@@ -18,6 +18,7 @@ import {startClock} from './clock.ts'
 import {endLeftovers, findLeftovers} from './drivers/leftovers.ts'
 import {KvDriver} from './drivers/kv-driver.ts'
 import {Events} from './events.ts'
+import {writeReport} from './report/write-report.ts'
 import {ChaosRun, freeBytes, type Status} from './run.ts'
 import type {Driver, DriverOptions} from './driver.ts'
 import type {RunRecord} from './run-record.ts'
@@ -157,10 +158,8 @@ async function prepareFolder({folder, endsLeftovers: isYes}: SessionPlan, cluste
 }
 
 export async function writeRecord(folder: string, record: RunRecord): Promise<readonly string[]> {
-  const path = join(folder, 'report.json')
   try {
-    await writeFile(path, JSON.stringify(record))
-    return [path]
+    return await writeReport(folder, record)
   } catch (error) {
     throw folderError(folder, error)
   }

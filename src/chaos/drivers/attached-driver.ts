@@ -27,7 +27,7 @@ export interface AttachedDriverOptions extends DriverOptions {
   readonly onFault: string
 }
 
-const KINDS: readonly FaultKind[] = ['stop', 'kill', 'pause']
+export const ATTACHED_FAULTS: readonly FaultKind[] = ['stop', 'kill', 'pause']
 const COMMAND_TIMEOUT_MS = 120_000
 const PAUSE_LEASES = [0.5, 1, 3]
 /** How long the cluster may need to be done with a fault that is over. */
@@ -40,7 +40,7 @@ interface AttachedPlace extends Place {
 
 export class AttachedDriver implements Driver {
   readonly name = 'attached'
-  readonly faultKinds = KINDS
+  readonly faultKinds = ATTACHED_FAULTS
   readonly #options: AttachedDriverOptions
   readonly #book: FaultBook
   readonly #places: AttachedPlace[] = []
@@ -97,7 +97,7 @@ export class AttachedDriver implements Driver {
 
   inject(kind: FaultKind, prng: Prng): Promise<FaultRecord | null> {
     const turn = this.#turn.then(async () => {
-      if (this.#book.isHealing || !KINDS.includes(kind)) return null
+      if (this.#book.isHealing || !ATTACHED_FAULTS.includes(kind)) return null
       const plan = await this.#plan(kind, prng)
       return plan && this.#book.begin(kind, plan)
     })

@@ -30,10 +30,12 @@ const FAULTS: Readonly<Partial<Record<FaultKind, Planner>>> = {
   ...Object.fromEntries(LINK_KINDS.map((kind) => [kind, NETWORK_FAULTS[kind as keyof typeof NETWORK_FAULTS]])),
 }
 
+export const REDIS_FAULTS = Object.keys(FAULTS) as readonly FaultKind[]
+
 export class RedisDriver implements Driver {
   readonly name = 'redis'
   readonly version: string
-  readonly faultKinds = Object.keys(FAULTS) as FaultKind[]
+  readonly faultKinds = REDIS_FAULTS
   readonly #cluster: RedisCluster
   readonly #book: FaultBook
   readonly #options: RedisDriverOptions
