@@ -47,7 +47,7 @@ export default class Chaos extends BaseCommand {
     keys: Flags.string({default: '2k', helpValue: 'number', description: 'Keys, of all kinds together.'}),
     clients: Flags.integer({
       char: 'c',
-      default: 40,
+      default: 100,
       min: 1,
       max: 1_000,
       description: 'Clients, each with one operation at a time.',

@@ -50,6 +50,8 @@ export interface ChaosClientOptions {
   readonly replyTimeoutMs?: number
   /** Where every operation is tried first, whatever is known. */
   readonly first?: Address
+  /** It asks a node that did not answer again, about other buckets: there must be some who meet one that comes back. */
+  readonly isStubborn?: boolean
 }
 
 interface Answer {
@@ -115,7 +117,7 @@ export class ChaosClient implements WorkClient {
       const answer: Answer | Elsewhere = connection ? await this.#ask(connection, requests, isAsking) : ELSEWHERE
       if ('outcome' in answer) {
         if (answer.outcome === 'ok') this.#learn(bucket, address, isAsking)
-        else this.#routes.delete(bucket)
+        else this.#forget(bucket, address, answer.outcome)
         return answer
       }
       if (answer.to && !answer.isAsk) this.#routes.set(bucket, answer.to)
@@ -124,6 +126,14 @@ export class ChaosClient implements WorkClient {
       address = answer.to ?? this.#anybody()
     }
     return FAILED
+  }
+
+  #forget(bucket: number, address: Address, outcome: Outcome): void {
+    this.#routes.delete(bucket)
+    if (outcome !== 'unknown' || this.#options.isStubborn) return
+    for (const [other, {host, port}] of this.#routes) {
+      if (port === address.port && host === address.host) this.#routes.delete(other)
+    }
   }
 
   #learn(bucket: number, address: Address, isAsking: boolean): void {

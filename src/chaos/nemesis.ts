@@ -88,15 +88,15 @@ export class Nemesis {
   }
 
   async #inject(kind: FaultKind): Promise<boolean> {
-    const {driver, random, event} = this.#o
+    const {driver, random} = this.#o
     try {
       const record = await driver.inject(kind, random)
       if (record === null) return false
-      event(`${kind}: ${record.note === '' ? record.places.join(', ') : record.note}`)
+      this.#o.event(`${kind}: ${record.note === '' ? record.places.join(', ') : record.note}`)
       if (record.error === '') this.#fired.add(kind)
       return true
     } catch (error) {
-      event(`${kind} could not be begun: ${(error as Error).message}`)
+      this.#o.event(`${kind} could not be begun: ${(error as Error).message}`)
       return false
     }
   }

@@ -36,6 +36,8 @@ const MEMORY_EVERY_SAMPLES = 10
 /** After Ctrl-C nobody wants to wait for long. */
 const HASTY_HEAL_MS = 10_000
 const IDLE_MS = 10_000
+/** One client in so many is stubborn. */
+const STUBBORN_ONE_IN = 4
 const INTERRUPTED = 'it was interrupted, so not all was checked'
 
 export type Phase = 'starting' | 'loading' | 'running' | 'healing' | 'checking' | 'over'
@@ -305,6 +307,7 @@ export class ChaosRun {
     const client = new ChaosClient({
       addresses: () => driver.addresses(),
       random: this.#random.fork(),
+      isStubborn: this.#clients.size % STUBBORN_ONE_IN === 0,
       onOddReply: (text) => events.add(`a node answered: ${text}`),
       ...(first && {first}),
     })
