@@ -58,6 +58,11 @@ export class OnlineChecker implements HistorySink {
     }
   }
 
+  /** Things of the past that it still holds; grows with keys and unknown writes, not with the run. Walks through all keys. */
+  get held(): number {
+    return Object.values(this.#rules).reduce((sum, {held}) => sum + held, 0)
+  }
+
   take(operation: Operation): void {
     this.#rules[operation.rule].take(operation)
     // The end of a time to live is nothing that anybody did.
