@@ -98,6 +98,14 @@ export class CellChecker implements RuleChecker {
     if (cell.events.length >= cell.workAt) this.#work(cell)
   }
 
+  get held(): number {
+    let held = 0
+    for (const {events, ways, hidden, mortal, spendable} of this.#cells.values()) {
+      held += events.length + ways.length + hidden.size + mortal.size + spendable.length
+    }
+    return held
+  }
+
   sweep(floor: number): void {
     this.#floor = floor
     for (const cell of this.#waiting) {

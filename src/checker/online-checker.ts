@@ -4,6 +4,7 @@
  *
  * The order in which operations are taken does not matter; only the floor says what cannot come any more. All that is wrong is found at the latest when the floor has passed it.
  */
+import {assert} from '../base/assert.ts'
 import {CHECKER_FINDINGS_MAX, CHECKER_SWEEP_STAMPS} from '../constants.ts'
 import {CellChecker} from './online-cells.ts'
 import {CounterChecker} from './online-counters.ts'
@@ -58,7 +59,14 @@ export class OnlineChecker implements HistorySink {
     }
   }
 
+  /** Things of the past that it still holds; grows with keys and unknown writes, not with the run. Walks through all keys. */
+  get held(): number {
+    return Object.values(this.#rules).reduce((sum, {held}) => sum + held, 0)
+  }
+
+  /** It must not start before the floor: what would contradict it may be forgotten. */
   take(operation: Operation): void {
+    assert(operation.start >= this.#floor, `${operation.kind} of ${operation.key} starts before the floor`)
     this.#rules[operation.rule].take(operation)
     // The end of a time to live is nothing that anybody did.
     if (operation.kind === 'expire') return

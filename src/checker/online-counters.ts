@@ -74,6 +74,12 @@ export class CounterChecker implements RuleChecker {
     if (counter.trail.isBroken) this.#unsettled.delete(counter)
   }
 
+  get held(): number {
+    let held = 0
+    for (const {levels, unknown} of this.#counters.values()) held += levels.length + unknown.length
+    return held
+  }
+
   sweep(floor: number): void {
     this.#floor = floor
     for (const counter of this.#unsettled) {

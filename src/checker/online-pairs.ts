@@ -27,6 +27,8 @@ export class PairChecker implements RuleChecker {
     trail.report(`a transaction saw ${a} and ${b}${by(operation)}, which is half of another`, [operation])
   }
 
+  readonly held = 0
+
   sweep(): void {
     // Each answer is judged when it is taken.
   }

@@ -117,6 +117,12 @@ export class RegisterChecker implements RuleChecker {
     else if (register.clusters.size >= register.forgetAt) this.#forget(register)
   }
 
+  get held(): number {
+    let held = this.#awaited.length
+    for (const {clusters} of this.#registers.values()) held += clusters.size
+    return held
+  }
+
   sweep(floor: number): void {
     this.#floor = floor
     if (this.#awaited.length === 0) return
@@ -219,7 +225,7 @@ export class RegisterChecker implements RuleChecker {
     if (register.hasSwaps) return this.#checkChains(register, cluster)
     for (const other of register.clusters.values()) {
       if (other.f < cluster.s && cluster.f < other.s && other !== cluster) {
-        return this.#contradict(register, other, cluster)
+        return this.#contradict(register, [other], [cluster])
       }
     }
   }
@@ -228,27 +234,27 @@ export class RegisterChecker implements RuleChecker {
     const group = groupOf(cluster)
     let latest = group.members[0]!
     for (const member of group.members) {
-      if (member.f < latest.s && member !== latest) return this.#contradict(register, latest, member)
+      if (member.f < latest.s && member !== latest) return this.#contradict(register, [latest], [member])
       if (member.s > latest.s) latest = member
     }
     for (const head of register.clusters.values()) {
       if (head.before !== null || head === group.members[0]) continue
       const other = groupOf(head)
       if (other.f < group.s && group.f < other.s) {
-        return this.#contradict(register, ...outermost(other), ...outermost(group))
+        return this.#contradict(register, outermost(other), outermost(group))
       }
     }
   }
 
-  #contradict(register: Register, ...clusters: Cluster[]): void {
-    const all = [...new Set(clusters)].sort((a, b) => (a.write?.start ?? -1) - (b.write?.start ?? -1))
-    const [older, newer] = [all[0]!, all.at(-1)!]
-    const late = older.last === null ? '' : by(older.last)
-    const reason = `${show(older.value)} was seen${late} after ${show(newer.value)} had taken its place`
-    register.trail.report(
-      reason,
-      all.flatMap(({evidence}) => evidence),
-    )
+  /** Each must come before the other; the sentence takes the one that was written first as the one that should be gone. */
+  #contradict(register: Register, one: readonly Cluster[], other: readonly Cluster[]): void {
+    const [older, newer] = writtenAt(one) <= writtenAt(other) ? [one, other] : [other, one]
+    const late = older.reduce((a, b) => (b.s > a.s ? b : a))
+    const early = newer.reduce((a, b) => (b.f < a.f ? b : a))
+    const who = late.last === null ? '' : by(late.last)
+    const reason = `${show(late.value)} was seen${who} after ${show(early.value)} had taken its place`
+    const evidence = [...older, ...newer].flatMap((cluster) => cluster.evidence)
+    register.trail.report(reason, evidence)
   }
 
   /** Every value that nobody may see any more. */
@@ -306,5 +312,11 @@ function groupOf(cluster: Cluster): Group {
 
 /** The members that give a group its f and its s, as far as they are still there. */
 function outermost({members, f, s}: Group): Cluster[] {
-  return members.filter((member) => member.f === f || member.s === s)
+  const found = members.filter((member) => member.f === f || member.s === s)
+  return found.length === 0 ? [...members] : found
+}
+
+/** When the first of them was begun to be written; one whose write is still under way comes last. */
+function writtenAt(clusters: readonly Cluster[]): number {
+  return Math.min(...clusters.map(({hasWrite, write}) => (hasWrite ? (write?.start ?? -1) : Infinity)))
 }

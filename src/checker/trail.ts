@@ -13,6 +13,8 @@ export interface RuleChecker {
   take(operation: Operation): void
   /** What lies before this stamp is decided now, also on keys that nobody touches; Infinity: nothing comes any more. */
   sweep(floor: number): void
+  /** Things of the past that it still holds, trails not counted: this must not grow with the run. */
+  readonly held: number
 }
 
 export class Trail {

@@ -5,6 +5,7 @@ import {pathToFileURL} from 'node:url'
 import {afterEach, expect, test} from 'vitest'
 import {CheckerClient} from '../../src/chaos/checker-client.ts'
 import {CHECKER_BATCH_OPERATIONS} from '../../src/constants.ts'
+import {REPO_ROOT} from '../support/kv.ts'
 import {tempDir} from '../support/temp.ts'
 import type {Finding, Operation} from '../../src/checker/history.ts'
 
@@ -25,7 +26,7 @@ function operation(kind: 'read' | 'write', key: string, value: string | null): O
   return {rule: 'register', key, kind, value, start: ++stamp, end: ++stamp, hasFailed: false}
 }
 
-/** The value of the file's default export, as the thread. */
+/** A file with this in it, for the thread. */
 function threadOf(source: string): URL {
   const file = join(tempDir('checker').path, 'thread.mjs')
   writeFileSync(file, source)
@@ -47,6 +48,14 @@ test('all that it takes is checked, in batches and at the end', async () => {
   expect(client.behind).toBe(0)
   expect(client.behindMost).toBe(count)
   expect(client.heapBytes).toBeGreaterThan(1_000_000)
+})
+
+test('it works as it was built, too', async () => {
+  const built = pathToFileURL(`${REPO_ROOT}dist/src/chaos/checker-client.js`).href
+  const {CheckerClient: Built} = (await import(built)) as {CheckerClient: typeof CheckerClient}
+  const client = new Built()
+  client.take(operation('write', 'k', 'a'))
+  expect((await client.finish()).totals.ok).toBe(1)
 })
 
 test('a wrong answer is told before anybody asks, with the operations that show it', async () => {

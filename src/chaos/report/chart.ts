@@ -46,7 +46,7 @@ export interface ChartOptions {
   readonly isLog?: boolean
   /** For a column of the page. */
   readonly isHalf?: boolean
-  format(value: number): string
+  readonly format: (value: number) => string
 }
 
 export function chart({label, height, durationMs, series, bands, isLog, isHalf, format}: ChartOptions): Markup {
