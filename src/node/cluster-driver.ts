@@ -107,10 +107,7 @@ export class ClusterDriver implements ClusterHost {
         packet: (from, incarnation, bytes) => this.#input((c, now) => c.receive(from, incarnation, bytes, now)),
         connected: (id, incarnation) => this.#input((c, now) => c.connected(id, incarnation, now)),
         disconnected: (id) => this.#input((c) => c.disconnected(id)),
-        // Who calls a node that was at this address before is right to turn us away; it says nothing of our own joining.
-        refused: (_, reason, isOwnCall) => {
-          if (isOwnCall) this.#refusal = reason
-        },
+        refused: (_, reason, isAboutUs) => void (isAboutUs && (this.#refusal = reason)),
       },
     )
   }
@@ -291,8 +288,8 @@ export class ClusterDriver implements ClusterHost {
   }
 
   setPeers(peers: readonly PeerAddress[]): void {
-    this.#peers = this.#elsewhere(peers)
-    this.#net.setPeers(this.#peers)
+    this.#peers = peers
+    this.#net.setPeers(peers)
     void this.#saveFacts(false)
   }
 
@@ -340,7 +337,7 @@ export class ClusterDriver implements ClusterHost {
     if (Array.isArray(known) && this.#peers.length === 0) this.#net.setPeers(known as PeerAddress[])
     if (this.#rejoin.length === 0) return
     const found = await findPeers(this.#rejoin, {...this.#self!, clusterId: this.#clusterId})
-    if ('peers' in found) return this.#net.setPeers(this.#elsewhere(found.peers))
+    if ('peers' in found) return this.#net.setPeers(found.peers)
     if (this.#options.join.length === 0 && this.#stored.state) return
     const {problems} = found
     this.#log.error({host: this.#options.host, problems}, 'no node to join')
@@ -349,12 +346,6 @@ export class ClusterDriver implements ClusterHost {
       `cannot join: ${problems.join('; ')}`,
       'name a running kv node with --join host:port, or leave --join out to start a cluster of its own',
     )
-  }
-
-  /** Without a node that was at our own address before us, with another id, and is still a member: to dial it would lead us to ourselves. */
-  #elsewhere(peers: readonly PeerAddress[]): readonly PeerAddress[] {
-    const {peerHost, peerPort} = this.#self!
-    return peers.filter(({host, port}) => host !== peerHost || port !== peerPort)
   }
 
   async #untilAdmitted(timeoutMs: number): Promise<void> {

@@ -6,6 +6,7 @@ import {Prng} from '../../src/base/prng.ts'
 import {createDriver, type CreateDriverOptions} from '../../src/chaos/drivers/create.ts'
 import {findLeftovers} from '../../src/chaos/drivers/leftovers.ts'
 import {ClusterClient} from '../../src/client/cluster-client.ts'
+import {replyText} from '../../src/client/reply.ts'
 import {BUCKET_COUNT} from '../../src/constants.ts'
 import {tempDir} from '../support/temp.ts'
 import {waitFor} from '../support/wait.ts'
@@ -76,7 +77,7 @@ async function writeAll(driver: Driver): Promise<void> {
 
 async function readAll(driver: Driver): Promise<void> {
   await withClient(driver, async (client) => {
-    for (const key of KEYS) expect(String(await client.send(['GET', key], key))).toBe(`of ${key}`)
+    for (const key of KEYS) expect(replyText(await client.send(['GET', key], key))).toBe(`of ${key}`)
   })
 }
 

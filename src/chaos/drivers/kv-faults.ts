@@ -77,11 +77,14 @@ async function planJoin(tools: KvFaultTools): Promise<FaultPlan | null> {
   })
 }
 
+/** Its data dir goes with it. One that could not leave in good order is forgotten by the others like one that lost its disk. */
 async function leaveForGood(tools: KvFaultTools, place: ProcessPlace): Promise<void> {
+  const {nodeId} = place
   place.beginStop()
-  await orderlyEnd(tools, place)
+  const code = await orderlyEnd(tools, place)
   place.wipe()
   place.state = 'off'
+  if (code !== 0) await tools.cluster.replace(place, nodeId)
 }
 
 async function planLeave(tools: KvFaultTools): Promise<FaultPlan | null> {

@@ -120,8 +120,9 @@ export abstract class ProcessPlace implements Place {
     return this.exited()
   }
 
-  /** SIGTERM. */
+  /** SIGTERM, once: a second one would ask for haste, and lose what the node has. */
   beginStop(): void {
+    if (this.state === 'stopping') return
     this.state = 'stopping'
     this.#isEndAsked = true
     this.#running?.signal('SIGTERM')

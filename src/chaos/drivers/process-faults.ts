@@ -81,10 +81,11 @@ async function planStop(tools: FaultTools): Promise<FaultPlan | null> {
   })
 }
 
-/** Waits for the end that a SIGTERM asked for. */
-export async function orderlyEnd(tools: FaultTools, place: ProcessPlace): Promise<void> {
+/** Waits for the end that a SIGTERM asked for; resolves to the exit code. One that is not 0 is an event. */
+export async function orderlyEnd(tools: FaultTools, place: ProcessPlace): Promise<number | null> {
   const code = await place.exited()
   if (code !== 0) tools.event(`${place.name} ended its stop with ${code === null ? 'a signal' : `exit code ${code}`}`)
+  return code
 }
 
 interface Crash {

@@ -53,9 +53,10 @@ export interface PeerNetEvents {
   disconnected(id: string): void
   /**
    * One side turned the other away: another cluster, another secret, another version, our own id, another node than expected,
-   * damaged frames. `address` is null if it is none of the peers. `isOwnCall`: we had dialled; else it may have looked for somebody else here.
+   * damaged frames. `address` is null if it is none of the peers. `isAboutUs`: false
+   * if it called, and may have looked for somebody else here, and if we found somebody else there.
    */
-  refused(address: PeerAddress | null, reason: string, isOwnCall: boolean): void
+  refused(address: PeerAddress | null, reason: string, isAboutUs: boolean): void
 }
 
 export class PeerNet {
@@ -239,7 +240,8 @@ export class PeerNet {
     const fields = {peer: dialer ? formatAddress(dialer.address) : 'unknown', reason}
     // The same words every second help nobody.
     this.#options.log[isNews ? 'warn' : 'debug'](fields, 'peer refused')
-    this.#events.refused(dialer?.address ?? null, reason, link.expectedId !== null)
+    const isAboutUs = link.expectedId !== null && !link.isMisled
+    this.#events.refused(dialer?.address ?? null, reason, isAboutUs)
   }
 
   #gone(link: Link): void {
