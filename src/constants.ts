@@ -225,6 +225,45 @@ export const LOG_READ_BYTES = 1024 * 1024
 export const LOG_FOLLOW_POLL_MS = 50
 /** What is wrong with a data log is listed up to this; the rest is counted. */
 export const LOG_FINDINGS_MAX = 1_000
+/** The tester of consistency (kv chaos): a node that is called must answer within this. */
+export const CHAOS_CONNECT_TIMEOUT_MS = 1_000
+/** ... and a request; after that nobody knows what became of it. Longer than a failover. */
+export const CHAOS_REPLY_TIMEOUT_MS = 2_000
+/** Nodes that one operation is tried at, if each says that it did nothing. */
+export const CHAOS_REDIRECTS_MAX = 6
+/** A key that gave no good answer for so long was unavailable. */
+export const CHAOS_OUTAGE_MS = 200
+/** Outages that begin within this time of the first are one: the worst key stands for all. */
+export const CHAOS_OUTAGE_SPAN_MS = 1_000
+/** After the last fault all buckets are to be writable within this. */
+export const CHAOS_WRITABLE_TARGET_MS = 2_000
+/** ... and everything is to be well within this; else the run has found that it does not heal. */
+export const CHAOS_HEAL_TIMEOUT_MS = 120_000
+/** The tester does not start, and does not go on, with less room for the files of its cluster. */
+export const CHAOS_DISK_FREE_BYTES_MIN = 128 * 1024 * 1024
+/** Events that a report tells; the rest is counted. */
+export const CHAOS_EVENTS_MAX = 5_000
+/** A run with fewer good answers than this proves nothing; nor does one with less than this share of those that the rate asks for. */
+export const CHAOS_OPERATIONS_MIN = 500
+export const CHAOS_RATE_SHARE_MIN = 0.05
+/** The checker keeps so many of the last operations of a key, for whoever looks at a finding. */
+export const CHECKER_TRAIL_MAX = 20
+/** ... of a key that is written once; there are thousands of them. */
+export const CHECKER_TRAIL_LEDGER_MAX = 4
+/** Findings that the checker keeps whole; the rest is counted. */
+export const CHECKER_FINDINGS_MAX = 1_000
+/** The checker decides about keys that nobody touches whenever the floor has risen by so many stamps. */
+export const CHECKER_SWEEP_STAMPS = 2_048
+/** Ways in which a key's operations may have happened so far: with more the checker gives up until nobody uses the key. */
+export const CHECKER_CELL_WAYS_MAX = 20_000
+/** Answered operations on one key that are under way at a time, as the checker can follow them: bits of one number. */
+export const CHECKER_CELL_OPEN_MAX = 30
+/** Operations are handed to the checker's thread in batches of this size... */
+export const CHECKER_BATCH_OPERATIONS = 1_000
+/** ... or after this time. */
+export const CHECKER_BATCH_MS = 50
+/** Buckets whose content is hashed in one go. */
+export const COPYHASH_BUCKETS_MAX = 128
 
 assert(INLINE_BYTES_MAX < REQUEST_BYTES_MAX, 'an inline request must fit the request buffer')
 assert(BULK_BYTES_MAX < REQUEST_BYTES_MAX, 'the largest argument must fit the request buffer')

@@ -77,6 +77,10 @@ export const ERROR_KINDS = {
     exitCode: EXIT.failed,
     when: 'The file that keeps how far a replay has come cannot be used.',
   },
+  E_REPORT: {
+    exitCode: EXIT.failed,
+    when: 'The folder for the report of `kv chaos` cannot be written, or its disk is full.',
+  },
   E_TEMP_FILE: {exitCode: EXIT.failed, when: 'Temporary files cannot be written or read.'},
 } as const satisfies Record<string, ErrorKind>
 

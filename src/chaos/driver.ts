@@ -69,6 +69,8 @@ export interface Driver {
   readonly places: readonly Place[]
   /** All faults so far, in order; those under way have no end yet. */
   readonly faults: readonly FaultRecord[]
+  /** Processes that ended though nobody ended them, one sentence each; absent where the processes are not ours. */
+  readonly crashes?: readonly string[]
   /** Starts everything; resolves when clients can use every bucket. */
   start(): Promise<void>
   /** Where clients may connect now: places that are up. */

@@ -58,6 +58,8 @@ export interface RunRecord {
   readonly findings: readonly Finding[]
   /** Tester's own resident memory, MB, with the time of each sample, ms. */
   readonly memory: readonly (readonly [number, number])[]
+  /** What was kept of the cluster when an answer was wrong. */
+  readonly evidence?: unknown
   /** Events for people: joins, failovers, what the driver said. */
   readonly events: readonly {readonly atMs: number; readonly text: string}[]
 }

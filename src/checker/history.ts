@@ -49,6 +49,8 @@ export interface Finding {
   readonly reason: string
   /** The operations that contradict each other, and the last ones of the key before and after, in the order of their starts. */
   readonly operations: readonly Operation[]
+  /** Places in `operations` of those that contradict each other. */
+  readonly culprits?: readonly number[]
 }
 
 export interface CheckerTotals {

@@ -1,6 +1,6 @@
 /** The flags that all commands have which start a node, and what they mean to it. */
 import {Flags} from '@oclif/core'
-import {parseAddress, type Address} from '../base/address.ts'
+import {formatAddress, parseAddress, type Address} from '../base/address.ts'
 import {DEFAULT_PORT} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {readPassword} from './connect.ts'
@@ -50,7 +50,7 @@ export interface NodeFlags {
 
 type NetworkOptions = Pick<
   NodeOptions,
-  'host' | 'port' | 'announce' | 'password' | 'secret' | 'join' | 'peerPort' | 'plants'
+  'host' | 'port' | 'announce' | 'password' | 'secret' | 'join' | 'peerPort' | 'plants' | 'peerVia'
 >
 
 /** Where the node is, whom it joins, and whom it trusts. Errors: E_USAGE, and those of reading a file. */
@@ -66,6 +66,7 @@ export function networkOptions(flags: NodeFlags): NetworkOptions {
     ...(flags.join !== undefined && {join: joinAddresses(flags.join)}),
     ...(flags['peer-port'] !== undefined && {peerPort: flags['peer-port']}),
     plants: plantsOf(process.env),
+    peerVia: peerViaOf(process.env),
   }
 }
 
@@ -82,6 +83,21 @@ function plantsOf(env: NodeJS.ProcessEnv): ReadonlySet<string> {
   }
   process.stderr.write(`*** KV_PLANT=${names.join(',')}: this node is wrong on purpose. ***\n`)
   return new Set(names)
+}
+
+/**
+ * KV_PEER_VIA="host:port=host:port,...": the peer at the first address is dialled at the second. Internal: `kv chaos` puts its proxies between
+ * its nodes. Errors: E_USAGE.
+ */
+function peerViaOf(env: NodeJS.ProcessEnv): ReadonlyMap<string, Address> {
+  const pairs = (env['KV_PEER_VIA'] ?? '').split(',').filter(Boolean)
+  return new Map(
+    pairs.map((pair) => {
+      const [peer, via, ...rest] = pair.split('=').map((text) => parseAddress(text))
+      if (peer && via && rest.length === 0) return [formatAddress(peer), via]
+      throw new KvError('E_USAGE', `KV_PEER_VIA: ${pair} is no pair of addresses.`, 'Unset it: it is for kv chaos.')
+    }),
+  )
 }
 
 /** Addresses with commas between them. Errors: E_USAGE. */

@@ -53,6 +53,8 @@ export interface ClusterDriverOptions {
   /** Buckets that are lost because this node's memory went with its last process begin empty. */
   readonly acceptsLoss: boolean
   readonly plants: ReadonlySet<string>
+  /** Where to dial peers instead of their own address, host:port. */
+  readonly peerVia: ReadonlyMap<string, Address>
   /** The node keeps a data log; it holds no buckets then. */
   readonly dataLog: DataLog | null
   /** The data log failed: the node must stop. */
@@ -100,15 +102,14 @@ export class ClusterDriver implements ClusterHost {
         host: options.host,
         clusterId: () => this.#clusterId,
         secret: options.secret,
+        via: options.peerVia,
         log,
       },
       {
         packet: (from, incarnation, bytes) => this.#input((c, now) => c.receive(from, incarnation, bytes, now)),
         connected: (id, incarnation) => this.#input((c, now) => c.connected(id, incarnation, now)),
         disconnected: (id) => this.#input((c) => c.disconnected(id)),
-        refused: (_, reason) => {
-          this.#refusal = reason
-        },
+        refused: (_, reason, isAboutUs) => void (isAboutUs && (this.#refusal = reason)),
       },
     )
   }

@@ -204,6 +204,7 @@ function driverOptionsOf(
     join: options.join ?? [],
     acceptsLoss: options.acceptsLoss ?? false,
     plants: options.plants ?? new Set(),
+    peerVia: options.peerVia ?? new Map(),
     openStore: () => openStore(dataDir),
   }
 }

@@ -41,6 +41,8 @@ export interface NodeOptions {
   readonly acceptsLoss?: boolean
   /** Faults on purpose (KV_PLANT). */
   readonly plants?: ReadonlySet<string>
+  /** Where to dial peers instead of their own address (host:port), so that a tester can stand between (KV_PEER_VIA). */
+  readonly peerVia?: ReadonlyMap<string, NodeAddress>
 }
 
 export interface DataLogOptions {

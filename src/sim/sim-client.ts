@@ -3,6 +3,7 @@
  * what the client knows: done, certainly not done, or unknown.
  */
 import type {Prng} from '../base/prng.ts'
+import type {Finish, Reply, WorkClient} from '../workload/types.ts'
 import type {Schedule} from './schedule.ts'
 import type {SimNode} from './sim-node.ts'
 
@@ -12,12 +13,7 @@ const NETWORK_MS = 0.2
 /** One time in so many. */
 const ASKS_ANYBODY = 10
 
-export type Outcome = 'ok' | 'failed' | 'unknown'
-export type Reply = string | number | null | Error | readonly Reply[]
-/** `replies`: one for each request; empty if the outcome is not ok. */
-export type Finish = (outcome: Outcome, replies: readonly Reply[]) => void
-
-export class SimClient {
+export class SimClient implements WorkClient {
   readonly #schedule: Schedule
   readonly #random: Prng
   readonly #nodes: () => readonly SimNode[]
@@ -33,11 +29,11 @@ export class SimClient {
   /** Sends these requests in one go. `key`: of which bucket they are. */
   send(key: string, requests: readonly (readonly string[])[], then: Finish): void {
     let isOver = false
-    const finish: Finish = (outcome, replies) => {
+    const finish: Finish = (outcome, replies, node) => {
       if (isOver) return
       isOver = true
       if (outcome !== 'ok') this.#routes.delete(key)
-      then(outcome, replies)
+      then(outcome, replies, node)
     }
     this.#schedule.after(TIMEOUT_MS, () => finish('unknown', []))
     this.#try(key, requests.map(encode), REDIRECTS_MAX, finish)
@@ -68,7 +64,7 @@ export class SimClient {
           const replies = parseReplies(text)
           if (replies.some((reply) => reply instanceof Error)) return finish('failed', [])
           this.#routes.set(key, node.cluster.self.port)
-          finish('ok', replies)
+          finish('ok', replies, node.id.slice(0, 4))
         })
       })
     })

@@ -4,6 +4,7 @@
  * checker at the end.
  */
 import {Prng} from '../base/prng.ts'
+import {OnlineChecker} from '../checker/online-checker.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {NO_NODE} from '../core/cluster/cluster-map.ts'
 import {canonicalImage} from '../core/keyspace/canonical.ts'
@@ -16,10 +17,13 @@ import {Network} from './network.ts'
 import {Schedule} from './schedule.ts'
 import {SimLog} from './sim-log.ts'
 import {SimNode} from './sim-node.ts'
-import {EXPIRY_NOTED_MS, KINDS, Workload} from './workload.ts'
+import {SimClient} from './sim-client.ts'
+import {KINDS} from '../workload/kinds.ts'
+import {Workload} from '../workload/workload.ts'
 import {LOG_WHOLE} from '../record/log-position.ts'
+import type {CheckerTotals} from '../checker/history.ts'
 import type {ClusterMap, LogMode} from '../core/cluster/cluster-map.ts'
-import type {Kind} from './workload.ts'
+import type {Kind} from '../workload/kinds.ts'
 
 export interface SimulationOptions {
   readonly seed: number
@@ -52,6 +56,8 @@ export interface SimulationResult {
   readonly seed: number
   readonly violations: readonly string[]
   readonly operations: {ok: number; failed: number; unknown: number; reads: number}
+  /** What the checker has looked at. */
+  readonly checked: CheckerTotals
   readonly faults: Readonly<Record<string, number>>
   readonly events: number
   readonly packets: number
@@ -61,6 +67,17 @@ export interface SimulationResult {
 }
 
 const LOGS: readonly (LogMode | undefined)[] = [undefined, 'async', undefined, 'sync']
+/** Keys of the kinds that are not registers. */
+const KEYS: Readonly<Record<Exclude<Kind, 'register'>, number>> = {
+  field: 2,
+  cell: 3,
+  counter: 2,
+  pair: 2,
+  ledger: 10,
+  swap: 2,
+}
+/** The node's clock counts whole ms, and deletes what is due with the next look at it. */
+const TTL_SLACK_MS = 2
 const SETTLE_MS = 2_000
 const HEAL_MS = 20_000
 const LAST_READS_MS = 4_000
@@ -72,6 +89,7 @@ export class Simulation {
   readonly random: Prng
   readonly network: Network
   readonly disk: Disk
+  readonly checker = new OnlineChecker()
   readonly workload: Workload
   readonly invariants: Invariants
   readonly faults: Faults
@@ -90,9 +108,7 @@ export class Simulation {
     this.random = new Prng(options.seed)
     this.network = new Network(this.schedule, this.random.fork())
     this.disk = new Disk(this.schedule, this.random.fork())
-    const {keys = 10, pace = 40, kinds = KINDS, ballast = 0} = options
-    const shape = {registers: keys, pace, kinds, ballast}
-    this.workload = new Workload(this.schedule, this.random.fork(), () => this.running(), shape)
+    this.workload = this.#makeWorkload(this.random.fork())
     this.invariants = new Invariants(
       this.workload.buckets,
       () => this.running(),
@@ -100,6 +116,15 @@ export class Simulation {
       this.logs,
     )
     this.faults = new Faults(this, this.random.fork())
+  }
+
+  #makeWorkload(random: Prng): Workload {
+    const {keys = 10, pace = 40, kinds = KINDS, ballast = 0} = this.options
+    const counts = Object.fromEntries(kinds.map((kind) => [kind, kind === 'register' ? keys : KEYS[kind]]))
+    const clock = {now: () => this.schedule.now, after: this.schedule.after.bind(this.schedule)}
+    const makeClient = (): SimClient => new SimClient(this.schedule, random, () => this.running())
+    const shape = {keys: counts, pace, ballast, ttlSlackMs: TTL_SLACK_MS, choice: 'even'} as const
+    return new Workload(clock, random, makeClient, this.checker, shape)
   }
 
   /** Runs it all. */
@@ -125,6 +150,7 @@ export class Simulation {
       seed: this.options.seed,
       violations: this.violations,
       operations: this.workload.counts,
+      checked: this.checker.totals,
       faults: this.faults.counts,
       events: this.schedule.events,
       packets: this.network.packets,
@@ -319,7 +345,7 @@ export class Simulation {
     })
     this.advance(LAST_READS_MS, () => unread !== null)
     // A value may have expired before its clients were told of it: its end is noted a whole life after that.
-    this.advance(EXPIRY_NOTED_MS)
+    this.advance(this.workload.expiryNotedMs)
     const map = this.newestMap()
     const lost = this.workload.buckets.some((bucket) => map?.master[bucket] === NO_NODE)
     if (unread === null) this.violated('the last reads were not answered')
@@ -328,9 +354,21 @@ export class Simulation {
     }
     this.invariants.compareCopies()
     this.#compareLogs()
-    for (const fault of this.workload.check()) this.violated(fault)
+    this.#judge()
     const {ok} = this.workload.counts
     if (ok < this.options.seconds) this.violated(`void: only ${ok} operations were answered`)
+  }
+
+  /** What is wrong with all that was answered. */
+  #judge(): void {
+    const {checker} = this
+    checker.finish()
+    for (const {key, reason, operations} of checker.findings) {
+      const lines = operations.map(({kind, value, start, end}) => `${kind} ${String(value)} [${start}, ${end}]`)
+      this.violated(`${key}: ${reason}: ${lines.join('; ')}`)
+    }
+    const {undecided} = checker.totals
+    if (undecided > 0) this.violated(`void: the histories of ${undecided} keys are undecided`)
   }
 }
 

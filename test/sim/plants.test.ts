@@ -6,7 +6,7 @@ import {describe, expect, test} from 'vitest'
 import {PLANTS} from '../../src/core/cluster/plants.ts'
 import {runSeed} from '../../src/sim/simulation.ts'
 import type {LogMode} from '../../src/core/cluster/cluster-map.ts'
-import type {Kind} from '../../src/sim/workload.ts'
+import type {Kind} from '../../src/workload/kinds.ts'
 
 interface Hunt {
   /** All kinds if not given. */

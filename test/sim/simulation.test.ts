@@ -2,9 +2,6 @@
 import {expect, test} from 'vitest'
 import {FAULTS} from '../../src/sim/faults.ts'
 import {runSeed} from '../../src/sim/simulation.ts'
-import {KINDS, Workload} from '../../src/sim/workload.ts'
-import {Prng} from '../../src/base/prng.ts'
-import {Schedule} from '../../src/sim/schedule.ts'
 
 const SEEDS = 20
 const SECONDS = 15
@@ -46,14 +43,4 @@ test('planned work costs no client an answer: each is told, once, and nothing is
     expect(Object.keys(faults).length, `seed ${seed}`).toBeGreaterThan(0)
     expect(operations, `seed ${seed}`).toMatchObject({failed: 0, unknown: 0})
   }
-})
-
-test('every kind of operation has keys in the workload', () => {
-  const workload = new Workload(new Schedule(), new Prng(1), () => [], {
-    registers: 3,
-    pace: 10,
-    kinds: KINDS,
-    ballast: 0,
-  })
-  expect(new Set(workload.keys.map(({kind}) => kind))).toEqual(new Set(KINDS))
 })

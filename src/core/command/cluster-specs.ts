@@ -189,6 +189,19 @@ export const CLUSTER_SPEC: CommandSpec = {
       args: [{name: 'entry', type: 'string'}],
     },
     {
+      name: 'copyhash',
+      arity: 4,
+      flags: ['admin', 'stale'],
+      group: 'cluster',
+      since: '7.2.4',
+      complexity: 'O(N) where N is the number of bytes in these buckets',
+      summary: 'Gives epoch, seq and a hash of the content of the copies that are here. Internal: for kv chaos.',
+      args: [
+        {name: 'first', type: 'integer'},
+        {name: 'last', type: 'integer'},
+      ],
+    },
+    {
       name: 'help',
       arity: 2,
       flags: ['loading', 'stale'],

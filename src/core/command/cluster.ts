@@ -10,6 +10,7 @@ import {viewOf} from '../cluster/view.ts'
 import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import {CLUSTER_SPEC} from './cluster-specs.ts'
 import {BUCKET_SPECS} from './bucket-specs.ts'
+import {copyhash} from './cluster-copies.ts'
 import {change, countFailureReports, failover, forget, meet} from './cluster-change.ts'
 import {ERR_SLOT, bucketmoved, dumpbucket, listbuckets, requestmove} from './cluster-move.ts'
 import {peers, state} from './cluster-state.ts'
@@ -132,6 +133,7 @@ const CLUSTER_COMMAND: CommandSpec = withSubcommands(CLUSTER_SPEC, {
   peers,
   state,
   change,
+  copyhash,
   help: (c) => helpReply(c, CLUSTER_SPEC),
 })
 

@@ -66,6 +66,8 @@ export class Link {
   state: LinkState
   /** Who the other says it is; null until its hello was found good. */
   peer: Hello | null = null
+  /** We had dialled, and found another node there, or ourselves. */
+  isMisled = false
   /** When it was opened, ms of the monotonic clock. */
   openedAt = 0
   /** The node that was dialled; null if it was the other that dialled. */
@@ -170,6 +172,7 @@ export class Link {
   #onHello(bytes: Buffer): void {
     const hello = decodeHello(bytes)
     if (typeof hello === 'string') return this.#turnAway(hello)
+    this.isMisled = this.expectedId !== null && this.expectedId !== hello.nodeId
     const reason = judgeHello(this.#own!, hello) ?? this.#judgeAddress(hello)
     if (reason !== null) return this.#turnAway(reason)
     this.peer = hello
@@ -181,7 +184,7 @@ export class Link {
   }
 
   #judgeAddress(hello: Hello): string | null {
-    if (this.expectedId === null || this.expectedId === hello.nodeId) return null
+    if (!this.isMisled) return null
     return `node ${hello.nodeId} answers at the address of node ${this.expectedId}`
   }
 

@@ -15,7 +15,7 @@
  */
 import {createServer, Socket, type Server} from 'node:net'
 import {assert} from '../../base/assert.ts'
-import {formatAddress} from '../../base/address.ts'
+import {formatAddress, type Address} from '../../base/address.ts'
 import {PEER_DUPLICATE_MS, PEER_SOCKETS_MAX} from '../../constants.ts'
 import {listenOn} from '../listen.ts'
 import type {NodeLog} from '../log.ts'
@@ -38,6 +38,8 @@ export interface PeerNetOptions {
   clusterId(): string
   /** All nodes of a cluster have the same one; it never travels. */
   readonly secret: string | null
+  /** Where to dial peers instead of their own address, host:port. */
+  readonly via?: ReadonlyMap<string, Address>
   readonly log: NodeLog
 }
 
@@ -51,9 +53,10 @@ export interface PeerNetEvents {
   disconnected(id: string): void
   /**
    * One side turned the other away: another cluster, another secret, another version, our own id, another node than expected,
-   * damaged frames. `address` is null if it is none of the peers.
+   * damaged frames. `address` is null if it is none of the peers. `isAboutUs`: false
+   * if it called, and may have looked for somebody else here, and if we found somebody else there.
    */
-  refused(address: PeerAddress | null, reason: string): void
+  refused(address: PeerAddress | null, reason: string, isAboutUs: boolean): void
 }
 
 export class PeerNet {
@@ -190,7 +193,8 @@ export class PeerNet {
     const link = new Link(this.#host, socket, address.id)
     this.#links.add(link)
     try {
-      socket.connect({host: address.host, port: address.port})
+      const {host, port} = this.#options.via?.get(formatAddress(address)) ?? address
+      socket.connect({host, port})
     } catch (error) {
       // A port that is none. The peer is dialled again, as one that does not answer.
       socket.destroy(error as Error)
@@ -236,7 +240,8 @@ export class PeerNet {
     const fields = {peer: dialer ? formatAddress(dialer.address) : 'unknown', reason}
     // The same words every second help nobody.
     this.#options.log[isNews ? 'warn' : 'debug'](fields, 'peer refused')
-    this.#events.refused(dialer?.address ?? null, reason)
+    const isAboutUs = link.expectedId !== null && !link.isMisled
+    this.#events.refused(dialer?.address ?? null, reason, isAboutUs)
   }
 
   #gone(link: Link): void {
