@@ -89,7 +89,7 @@ function plantsOf(env: NodeJS.ProcessEnv): ReadonlySet<string> {
  * KV_PEER_VIA="host:port=host:port,...": the peer at the first address is dialled at the second. Internal: `kv chaos` puts its proxies between
  * its nodes. Errors: E_USAGE.
  */
-function peerViaOf(env: NodeJS.ProcessEnv): ReadonlyMap<string, Address> {
+export function peerViaOf(env: NodeJS.ProcessEnv): ReadonlyMap<string, Address> {
   const pairs = (env['KV_PEER_VIA'] ?? '').split(',').filter(Boolean)
   return new Map(
     pairs.map((pair) => {
