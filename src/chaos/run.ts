@@ -8,6 +8,7 @@
  * The cluster is the driver's, the history the judge's; here is only who does what when. Whoever calls this ends the driver, whatever comes of it.
  */
 import {statfs} from 'node:fs/promises'
+import {setTimeout as sleep} from 'node:timers/promises'
 import {Prng} from '../base/prng.ts'
 import {operationCount} from '../checker/totals.ts'
 import {formatCount} from '../cli/units.ts'
@@ -36,6 +37,7 @@ const MEMORY_EVERY_SAMPLES = 10
 /** After Ctrl-C nobody wants to wait for long. */
 const HASTY_HEAL_MS = 10_000
 const IDLE_MS = 10_000
+const CLOSE_MS = 50
 /** One client in so many is stubborn. */
 const STUBBORN_ONE_IN = 4
 const INTERRUPTED = 'it was interrupted, so not all was checked'
@@ -152,7 +154,6 @@ export class ChaosRun {
       } finally {
         clearInterval(sampling)
         this.#sample()
-        for (const client of this.#clients) client.close()
       }
     } else this.#cutShort = await halted
     return this.#conclude()
@@ -246,6 +247,10 @@ export class ChaosRun {
   async #conclude(): Promise<RunRecord> {
     const {settings, driver, clock, events, about} = this.#o
     const judge = this.#judge
+    // What is under way has ended now: as unknown, if it was sent.
+    for (const client of this.#clients) client.close()
+    await sleep(CLOSE_MS)
+    this.#workload.close()
     const judged = await judge.finish().catch((error: unknown) => {
       this.#cutShort ||= `the checker died: ${(error as Error).message}`
       return {totals: judge.totals, findings: this.#findings}
@@ -338,6 +343,7 @@ function residentMb(): number {
   return Math.round(process.memoryUsage.rss() / 2 ** 20)
 }
 
+/** For races: it keeps nobody waiting when they are over. */
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }

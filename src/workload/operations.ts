@@ -44,6 +44,8 @@ export class Operations {
   readonly #values: Values
   readonly #shape: OperationsShape
   readonly #onEnd: (ended: Ended) => void
+  /** Ends of lives that are not on record yet. */
+  readonly #lives = new Set<(end: number) => void>()
   /** Ledger keys whose write was begun. */
   readonly #written = new Set<string>()
 
@@ -66,6 +68,11 @@ export class Operations {
   /** After so many ms all expiries of values whose writes were answered are on record. */
   get expiryNotedMs(): number {
     return TTL_MS_MAX + 2 * this.#shape.ttlSlackMs
+  }
+
+  /** Nothing more comes: values whose time is not over yet may vanish at any time. */
+  close(): void {
+    for (const expire of this.#lives) expire(Infinity)
   }
 
   read(actor: Actor, kind: Kind, key: string, then: Then): void {
@@ -183,11 +190,13 @@ export class Operations {
     const recorder = this.#recorder
     recorder.hold(span.start)
     const expire = (end: number): void => {
+      if (!this.#lives.delete(expire)) return
       // A very short life may be over before the answer is here.
       const start = Math.max(span.start, dueFrom())
       recorder.take({rule: 'cell', key, kind: 'expire', value, start, end, hasFailed: false})
       recorder.letGo(span.start)
     }
+    this.#lives.add(expire)
     if (span.end === Infinity) expire(Infinity)
     else this.#clock.after(ttl + this.#shape.ttlSlackMs, () => expire(recorder.stamp()))
   }

@@ -37,6 +37,7 @@ export class Recorder {
   readonly #marks = new Set<Mark>()
   #stamp = 0
   #taken = 0
+  #isClosed = false
 
   constructor(clock: Clock, sink: HistorySink) {
     this.#clock = clock
@@ -56,14 +57,20 @@ export class Recorder {
     return node === undefined ? span : {...span, node}
   }
 
+  /** The sink is through with this history. */
+  close(): void {
+    this.#isClosed = true
+  }
+
   take(operation: Operation): void {
+    if (this.#isClosed) return
     this.#sink.take(operation)
     if (++this.#taken % ADVANCE_EVERY === 0) this.advance()
   }
 
   /** The sink may forget what lies before everything that is in flight. */
   advance(): void {
-    this.#sink.advance(this.#held.keys().next().value ?? this.#stamp + 1)
+    if (!this.#isClosed) this.#sink.advance(this.#held.keys().next().value ?? this.#stamp + 1)
   }
 
   /** A stamp. Moments that have passed by now get theirs first, be their timers as late as they may. */

@@ -165,6 +165,13 @@ export class Workload {
     each(actors, keys, read, () => done(unread))
   }
 
+  /** Nothing more comes to the sink: all clients are closed, so that operations under way have ended. */
+  close(): void {
+    this.#isStopped = true
+    this.#operations.close()
+    this.#recorder.close()
+  }
+
   /** The sink is told that what is not in flight may be judged. */
   advance(): void {
     this.#recorder.advance()
