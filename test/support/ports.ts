@@ -14,7 +14,9 @@ let next = FIRST + ((process.pid * 37) % (LAST - FIRST))
 export async function freePort(): Promise<number> {
   for (let tries = FIRST; tries < LAST; tries++) {
     next = next >= LAST ? FIRST : next + 1
-    if (await isFree(next)) return next
+    // While it is tried, somebody else may draw one.
+    const port = next
+    if (await isFree(port)) return port
   }
   throw new Error(`no free port between ${FIRST} and ${LAST}`)
 }
