@@ -67,6 +67,12 @@ async function withClient<T>(driver: Driver, work: (client: ClusterClient) => Pr
   }
 }
 
+/** What each place that runs says. */
+async function states(driver: Driver): Promise<{self: string; leader: string | null}[]> {
+  const said = (await driver.describe()) as {says: {self: string; leader: string | null} | null}[]
+  return said.map(({says}) => says).filter((says) => says !== null)
+}
+
 const KEYS = Array.from({length: 200}, (_, i) => `key:${i}`)
 
 async function writeAll(driver: Driver): Promise<void> {
@@ -137,6 +143,15 @@ test(
     expect(driver.places.filter(({state}) => state === 'up')).toHaveLength(3)
     await driver.heal()
     await healthy(driver)
+    const former = new Set((await states(driver)).map(({self}) => self))
+    const [left, joined] = [await injected(driver, 'leave'), await injected(driver, 'join')]
+    await driver.heal()
+    await healthy(driver)
+    expect([left.error, joined.error]).toEqual(['', ''])
+    // One was replaced by a new node; the one that joined has gone again. Both ended in good order.
+    const after = await states(driver)
+    expect([after.length, after.filter(({self}) => !former.has(self)).length]).toEqual([3, 1])
+    expect(events.filter((text) => text.includes('ended its stop'))).toEqual([])
     driver.freeze()
   },
   TIMEOUT_MS,

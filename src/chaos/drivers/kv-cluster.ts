@@ -63,7 +63,8 @@ export class KvCluster implements FaultyCluster {
         const viaPort = await this.network.open(name, other.name, target)
         via.push(`${formatAddress(target)}=${formatAddress({host: '127.0.0.1', port: viaPort})}`)
       }
-      const planting = plants.length > 0 ? {KV_PLANT: plants.join(','), KV_ALLOW_PLANTS: '1'} : {}
+      // Also when there are none: those of the tester's own environment are not the nodes'.
+      const planting = {KV_PLANT: plants.join(','), KV_ALLOW_PLANTS: plants.length > 0 ? '1' : ''}
       this.places.push(
         new KvPlace(
           {

@@ -10,6 +10,7 @@ import {KvCluster} from './kv-cluster.ts'
 import {KV_FAULTS, type KvFaultTools} from './kv-faults.ts'
 import {hashesOf, newestOf, statesOf} from './kv-states.ts'
 import {launcher} from './processes.ts'
+import type {ProcessPlace} from './place.ts'
 import type {Address} from '../../base/address.ts'
 import type {Prng} from '../../base/prng.ts'
 import type {CopyHash, Driver, DriverOptions, FaultKind, FaultRecord, Place} from '../driver.ts'
@@ -100,7 +101,16 @@ export class KvDriver implements Driver {
     this.#cluster.network.clear()
     // What ended by itself, or could not be started again.
     const gone = this.#cluster.places.filter(({isSpare, state}) => !isSpare && state === 'down')
-    await Promise.all(gone.map((place) => this.#cluster.start(place)))
+    await Promise.all(gone.map((place) => this.#startAgain(place)))
+  }
+
+  /** One that cannot be started is an ailment from then on. */
+  async #startAgain(place: ProcessPlace): Promise<void> {
+    try {
+      await this.#cluster.start(place)
+    } catch (error) {
+      this.#options.event(error instanceof Error ? error.message : `${place.name} does not start`)
+    }
   }
 
   async ailments(): Promise<string[]> {

@@ -12,7 +12,7 @@ import type {Processes, Running} from './processes.ts'
 
 const RETRY_MS = 200
 /** A node that cannot come up for so long is given up. */
-const START_TIMEOUT_MS = 180_000
+const START_TIMEOUT_MS = 90_000
 
 export interface PlaceOptions {
   readonly name: string

@@ -14,6 +14,7 @@ import type {Address} from '../../base/address.ts'
 import type {Prng} from '../../base/prng.ts'
 import type {Driver, DriverOptions, FaultKind, FaultRecord, Place} from '../driver.ts'
 import type {FaultTools, Planner} from './cluster.ts'
+import type {ProcessPlace} from './place.ts'
 
 export interface RedisDriverOptions extends DriverOptions {
   /** Path or name of the program. */
@@ -103,7 +104,16 @@ export class RedisDriver implements Driver {
     await this.#book.heal()
     this.#cluster.network.clear()
     const gone = this.#cluster.places.filter(({state}) => state === 'down')
-    await Promise.all(gone.map((place) => this.#cluster.start(place)))
+    await Promise.all(gone.map((place) => this.#startAgain(place)))
+  }
+
+  /** One that cannot be started is an ailment from then on. */
+  async #startAgain(place: ProcessPlace): Promise<void> {
+    try {
+      await this.#cluster.start(place)
+    } catch (error) {
+      this.#options.event(error instanceof Error ? error.message : `${place.name} does not start`)
+    }
   }
 
   ailments(): Promise<string[]> {

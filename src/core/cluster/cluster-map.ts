@@ -307,9 +307,11 @@ export class ClusterMap {
     return null
   }
 
-  #removed({node}: Entry<'removed'>): string | null {
+  #removed({node, incarnation}: Entry<'removed'>): string | null {
     const member = this.member(node)
     if (!member) return 'no such member'
+    // It left, was killed before it was out, and has come back as a new process: what was meant for the old one must not hit that.
+    if (incarnation !== undefined && (member.incarnation !== incarnation || !member.isLeaving)) return 'it stays'
     if (!member.isDown && this.#holdsCopies(member.slot)) return 'it is alive and holds buckets: stop it first'
     strike(this, member.slot, true)
     this.members[member.slot] = null

@@ -42,7 +42,8 @@ export type MapEntry =
     }
   | {readonly type: 'up'; readonly node: string; readonly incarnation: string}
   | {readonly type: 'leaving'; readonly node: string; readonly incarnation: string; readonly isLeaving: boolean}
-  | {readonly type: 'removed'; readonly node: string}
+  /** With an incarnation: only if that process is still leaving. One that was killed meanwhile and has come back, or stays after all, is not removed. */
+  | {readonly type: 'removed'; readonly node: string; readonly incarnation?: string}
   | {readonly type: 'log-sync'; readonly node: string; readonly incarnation: string; readonly isOn: boolean}
   | {
       readonly type: 'assign' | 'unassign' | 'target' | 'drop' | 'accept-loss'
@@ -131,7 +132,7 @@ const SHAPES: Readonly<Record<MapEntry['type'], Readonly<Record<string, (value: 
   down: {...NODE_INCARNATION, also: (value) => value === undefined || isProcesses(value)},
   up: NODE_INCARNATION,
   leaving: {...NODE_INCARNATION, isLeaving: isBoolean},
-  removed: {node: isId},
+  removed: {node: isId, incarnation: (value) => value === undefined || isIncarnation(value)},
   'log-sync': {...NODE_INCARNATION, isOn: isBoolean},
   assign: NODE_BUCKETS,
   unassign: NODE_BUCKETS,

@@ -64,5 +64,5 @@ function removals(survey: Survey): MapEntry[] {
   const members = survey.map.members.filter((member) => member !== null)
   const done = members.filter(({isLeaving, slot}) => isLeaving && survey.held[slot] === 0)
   if (done.length === members.length) done.pop()
-  return done.map(({id}) => ({type: 'removed', node: id}))
+  return done.map(({id, incarnation}) => ({type: 'removed', node: id, incarnation}))
 }

@@ -169,6 +169,21 @@ describe('leaving and removed', () => {
     expect(map.members).toHaveLength(1)
   })
 
+  test('what was to remove one that leaves does not hit its next process, nor one that stays', () => {
+    const map = makeMap(2)
+    mustApply(map, leaving(1))
+    const removed = {type: 'removed', node: nodeId(1), incarnation: map.member(nodeId(1))!.incarnation} as const
+    const other = makeMap(2)
+    mustApply(other, leaving(1), leaving(1, false))
+    expectRefused(other, removed, /stays/)
+    mustApply(map, {type: 'joined', member: makeMember(1, 2)})
+    expectRefused(map, removed, /stays/)
+    mustApply(map, leaving(1, true, 2))
+    expectRefused(map, removed, /stays/)
+    mustApply(map, {...removed, incarnation: makeMember(1, 2).incarnation})
+    expect(map.members).toHaveLength(1)
+  })
+
   test('who is down is removed with all it has', () => {
     const map = makeMap(3)
     addCopies(map, '0', 1)
