@@ -15,8 +15,9 @@ interface Run {
 }
 
 function startChaos(...flags: readonly string[]): Run {
+  const seed = flags.includes('--seed') ? [] : ['--seed', '7']
   const folder = join(tempDir('chaos').path, 'report')
-  const child = startChild(join(REPO_ROOT, 'bin/kv'), ['chaos', '--report', folder, '--seed', '7', ...flags])
+  const child = startChild(join(REPO_ROOT, 'bin/kv'), ['chaos', '--report', folder, ...seed, ...flags])
   return {child, folder}
 }
 
