@@ -5,7 +5,7 @@
  */
 import type {Prng} from '../base/prng.ts'
 import type {Clock} from '../workload/types.ts'
-import type {Driver, FaultKind} from './driver.ts'
+import type {Driver, FaultKind, FaultRecord} from './driver.ts'
 
 /** One time in so many two faults begin at once. */
 const TWO_AT_ONCE = 4
@@ -28,7 +28,8 @@ export class Nemesis {
   readonly #o: NemesisOptions
   /** Kinds in the order in which they shall come. */
   #line: FaultKind[] = []
-  readonly #fired = new Set<FaultKind>()
+  /** The last attempt at each kind that has not come and worked yet, or the one that did. */
+  readonly #tried = new Map<FaultKind, FaultRecord>()
   #isStopped = false
   #busy: Promise<void> = Promise.resolve()
 
@@ -38,7 +39,7 @@ export class Nemesis {
 
   /** Kinds that have come and worked. */
   get fired(): ReadonlySet<FaultKind> {
-    return this.#fired
+    return new Set([...this.#tried.values()].filter(({error}) => error === '').map(({kind}) => kind))
   }
 
   start(): void {
@@ -63,7 +64,7 @@ export class Nemesis {
   /** Half to one and a half times the usual; no longer than lets those come that have not come yet. */
   #pause(): number {
     const {everyMs, random, clock, untilMs, kinds} = this.#o
-    const missing = kinds.length - this.#fired.size
+    const missing = kinds.length - this.fired.size
     const roomMs = missing === 0 ? Infinity : (untilMs - clock.now()) / (2 * missing)
     return Math.max(RETRY_MS, Math.min(everyMs * (0.5 + random.next32() / 2 ** 32), roomMs))
   }
@@ -78,10 +79,12 @@ export class Nemesis {
   /** The first kind in line that is allowed now. */
   async #one(): Promise<boolean> {
     if (this.#line.length === 0) this.#line = this.#shuffle(this.#o.kinds)
-    for (const kind of [...this.#line]) {
+    // Whether a fault works is known only when it is over: what did not work is tried again before all others.
+    const again = [...this.#tried.values()].filter(({error}) => error !== '').map(({kind}) => kind)
+    for (const kind of new Set([...again, ...this.#line])) {
       if (this.#isStopped) return false
       if (!(await this.#inject(kind))) continue
-      this.#line.splice(this.#line.indexOf(kind), 1)
+      this.#line = this.#line.filter((other) => other !== kind)
       return true
     }
     return false
@@ -93,7 +96,7 @@ export class Nemesis {
       const record = await driver.inject(kind, random)
       if (record === null) return false
       this.#o.event(`${kind}: ${record.note === '' ? record.places.join(', ') : record.note}`)
-      if (record.error === '') this.#fired.add(kind)
+      if (this.#tried.get(kind)?.error !== '') this.#tried.set(kind, record)
       return true
     } catch (error) {
       this.#o.event(`${kind} could not be begun: ${(error as Error).message}`)

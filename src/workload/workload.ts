@@ -16,6 +16,8 @@ import type {Clock, WorkClient} from './types.ts'
 
 /** Keys of each kind on which half of its work falls, if the choice is skewed: clients shall meet. */
 const HOT_KEYS = 8
+/** ... of cells, whose histories are searched: with many operations under way on one key that takes for ever. */
+const HOT_CELLS = 64
 /** What a client is behind its pace and makes up for, if it is to be steady. */
 const BEHIND_MS_MAX = 1_000
 /** Operations that load keys at the same time. */
@@ -107,7 +109,7 @@ export class Workload {
 
   /** Of the keys on which much of the work falls. */
   get hotBuckets(): readonly number[] {
-    const hot = this.#byKind.flatMap((keys) => keys.slice(0, HOT_KEYS))
+    const hot = this.#byKind.flatMap((keys) => keys.slice(0, hotCount(keys)))
     return [...new Set(hot.map(({key}) => bucketOf(key)))]
   }
 
@@ -211,7 +213,7 @@ export class Workload {
     if (this.#shape.choice === 'even') return this.keys[this.#random.below(this.keys.length)]!
     const keys = this.#byKind[this.#random.below(this.#byKind.length)]!
     const isHot = this.#random.below(2) === 0
-    return keys[this.#random.below(isHot ? Math.min(HOT_KEYS, keys.length) : keys.length)]!
+    return keys[this.#random.below(isHot ? Math.min(hotCount(keys), keys.length) : keys.length)]!
   }
 
   #lookIdle(): void {
@@ -230,6 +232,10 @@ export class Workload {
   #unit(): number {
     return this.#random.next32() / 2 ** 32
   }
+}
+
+function hotCount([first]: readonly WorkKey[]): number {
+  return first?.kind === 'cell' ? HOT_CELLS : HOT_KEYS
 }
 
 function bucketOf(key: string): number {

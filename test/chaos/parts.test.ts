@@ -199,14 +199,16 @@ describe('the meter', () => {
 })
 
 describe('the nemesis', () => {
-  const strike = async (forbidden: readonly FaultKind[], ms: number): Promise<FaultKind[]> => {
+  /** `fails`: a kind that does not work the first time. */
+  const strike = async (forbidden: readonly FaultKind[], ms: number, fails = ''): Promise<FaultKind[]> => {
     const schedule = new Schedule()
     const fired: FaultKind[] = []
     const driver = {
       inject: async (kind: FaultKind) => {
         if (forbidden.includes(kind)) return null
         fired.push(kind)
-        return {kind, places: ['n1'], beganMs: 0, endedMs: 0, note: '', error: ''}
+        const isBad = kind === fails && fired.filter((other) => other === kind).length === 1
+        return {kind, places: ['n1'], beganMs: 0, endedMs: 0, note: '', error: isBad ? 'it did not' : ''}
       },
     } as unknown as Driver
     const clock = {now: () => schedule.now, after: (after: number, run: () => void) => schedule.after(after, run)}
@@ -240,6 +242,13 @@ describe('the nemesis', () => {
   test('goes on with others while the budget does not allow one', async () => {
     const fired = await strike(['kill'], 20_000)
     expect(new Set(fired)).toEqual(new Set(['pause', 'move', 'slow']))
+  })
+
+  test('tries again what did not work, before all others', async () => {
+    const fired = await strike([], 20_000, 'move')
+    const first = fired.indexOf('move')
+    expect(fired[first + 1]).toBe('move')
+    expect(new Set(fired.slice(0, 5)).size).toBe(4)
   })
 
   test('hurries when kinds are missing and time is short', async () => {
