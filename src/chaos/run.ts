@@ -187,7 +187,10 @@ export class ChaosRun {
     if (why !== 'over') return this.#leaveEarly(why)
     const interrupted = Promise.withResolvers<void>()
     this.#o.signal.addEventListener('abort', () => interrupted.resolve(), {once: true})
-    await Promise.race([this.#end(), interrupted.promise])
+    const ending = this.#end().catch((error: unknown) => {
+      this.#cutShort = `not all could be checked at the end: ${(error as Error).message}`
+    })
+    await Promise.race([ending, interrupted.promise])
     if (this.#o.signal.aborted) this.#cutShort = INTERRUPTED
   }
 

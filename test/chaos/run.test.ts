@@ -124,4 +124,15 @@ describe.concurrent('a run', () => {
     expect(record.verdict).toBe('violation')
     expect(record.reasons.join()).toContain('bucket 7: n1 1.2 a, n2 1.2 b')
   })
+
+  test('is void if the end cannot be looked at', async () => {
+    const prepare = (driver: FakeDriver): void => {
+      driver.hashes = () => Promise.reject(new Error('no node answers'))
+    }
+    const {record} = await runTrial({settings: {faults: []}, prepare})
+    expect(record).toMatchObject({
+      verdict: 'void',
+      reasons: ['not all could be checked at the end: no node answers'],
+    })
+  })
 })
