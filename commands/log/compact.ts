@@ -1,6 +1,7 @@
 import {Args} from '@oclif/core'
 import {BaseCommand} from '../../src/cli/base-command.ts'
 import {shortRanges} from '../../src/cli/cluster-check.ts'
+import {plantsOf} from '../../src/cli/node-flags.ts'
 import {Progress} from '../../src/cli/progress.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {formatBytes, formatCount} from '../../src/cli/units.ts'
@@ -31,6 +32,7 @@ export default class LogCompact extends BaseCommand {
       const report = await untilInterrupted((signal) =>
         compactLog(args.dir, {
           signal,
+          dropsTombstones: plantsOf(process.env).has('compact-drops-tombstone'),
           onProgress: (phase, done) => progress.update(() => `${words[phase]}: ${formatCount(done)}`),
         }),
       )

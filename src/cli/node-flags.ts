@@ -71,7 +71,7 @@ export function networkOptions(flags: NodeFlags): NetworkOptions {
 }
 
 /** Faults on purpose, for tests of the testers; loudly refused without the second variable. */
-function plantsOf(env: NodeJS.ProcessEnv): ReadonlySet<string> {
+export function plantsOf(env: NodeJS.ProcessEnv): ReadonlySet<string> {
   const names = (env['KV_PLANT'] ?? '').split(',').filter(Boolean)
   if (names.length === 0) return new Set()
   if (env['KV_ALLOW_PLANTS'] !== '1') {

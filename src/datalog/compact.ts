@@ -30,6 +30,7 @@ import {
   LOG_IMAGE_END,
   LOG_NOTE,
 } from '../record/log-entry.ts'
+import {OP_DELETE} from '../record/op.ts'
 import {logError} from './log-errors.ts'
 import {nodeLogFileSystem, type LogFileSystem} from './log-fs.ts'
 import {openLogReader} from './log-reader.ts'
@@ -53,6 +54,8 @@ export interface CompactOptions {
   /** Of the segments that are written. */
   readonly segmentBytes?: number
   readonly tempFolder?: string
+  /** Planted bug `compact-drops-tombstone`: deleted keys come back. */
+  readonly dropsTombstones?: boolean
   /** For tests: a disk that fails or ends the process. */
   readonly fs?: LogFileSystem
 }
@@ -113,6 +116,7 @@ async function replaceSegments(
   try {
     const {outline, summary} = rebuilt
     assert(outline !== null, 'a log has an outline')
+    if (options.dropsTombstones) rebuilt.ignoredOp = OP_DELETE
     const images = new ImageAppender(writer, outline, failure, options)
     await images.append(rebuilt)
     await untilDurable(writer, images.appended, failure)

@@ -67,6 +67,8 @@ export class Rebuilt {
   readonly outline: LogOutline | null
   readonly #files: PartitionFiles
   #store: BucketStore | null = null
+  /** Planted bug `compact-drops-tombstone`: an op that `load` passes over. */
+  ignoredOp = -1
 
   constructor(summary: RebuildSummary, outline: LogOutline | null, files: PartitionFiles) {
     this.summary = summary
@@ -84,7 +86,10 @@ export class Rebuilt {
     this.#store ??= new BucketStore()
     const store = this.#store
     store.clear()
-    await this.#files.read(partition, (record) => store.apply(record))
+    const {ignoredOp} = this
+    await this.#files.read(partition, (record) => {
+      if (record.op !== ignoredOp) store.apply(record)
+    })
     return store
   }
 

@@ -100,6 +100,19 @@ describe('compaction', () => {
     )
   })
 
+  test.each([false, true])(
+    'some deletes: the content stays, but not with compact-drops-tombstone planted (%s)',
+    async (isPlanted) => {
+      const disk = await diskOf(recorded())
+      const before = await stateOf(DIR, disk.fs)
+      const {signal} = new AbortController()
+      await compactLog(DIR, {signal, fs: disk.fs, dropsTombstones: isPlanted})
+      const after = await stateOf(DIR, disk.fs)
+      if (isPlanted) expect(after).not.toEqual(before)
+      else expect(after).toEqual(before)
+    },
+  )
+
   test('a log becomes small, keeps what it knows, and goes on', async () => {
     const recorder = recorded()
     const dir = await folderOf(recorder.log, 2000)
