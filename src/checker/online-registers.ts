@@ -1,5 +1,5 @@
 /**
- * Are registers linearizable? On line, in memory that does not grow with the run, for values that are written once. (checker/registers.ts says the same of a whole history.)
+ * Are registers linearizable? On line, in memory that does not grow with the run, for values that are written once.
  *
  * All operations with one value form a *cluster*. f is the end of its first completed operation, s the latest start among them (Gibbons and Korach, Testing Shared
  * Memories, 1997: the zone of the value is what lies between). A cluster must come before another if it ended, for somebody, before the other was begun by somebody:

@@ -5,7 +5,8 @@
 import {ClusterClient} from '../../src/client/cluster-client.ts'
 import {KvError} from '../../src/errors.ts'
 import {isError, replyText} from '../../src/client/reply.ts'
-import {checkRegisters, type RegisterOperation, type RegisterViolation} from '../../src/checker/registers.ts'
+import {OnlineChecker} from '../../src/checker/online-checker.ts'
+import type {Finding} from '../../src/checker/history.ts'
 import {sleep, waitFor} from '../support/wait.ts'
 
 const REPLY_TIMEOUT_MS = 4_000
@@ -22,7 +23,7 @@ export interface LoadOptions {
 
 export class Load {
   readonly #options: LoadOptions
-  readonly #history: RegisterOperation[] = []
+  readonly #checker = new OnlineChecker()
   readonly #workers: Promise<void>[] = []
   /** Errors of clients, by their first words. */
   readonly errors = new Map<string, number>()
@@ -57,7 +58,7 @@ export class Load {
   }
 
   /** Ends the load, reads every key once more, and judges. Throws if a key cannot be read any more: it may be what was lost. */
-  async end(): Promise<readonly RegisterViolation[]> {
+  async end(): Promise<readonly Finding[]> {
     this.#isStopped = true
     await Promise.all(this.#workers)
     const client = this.#client()
@@ -66,7 +67,8 @@ export class Load {
       await waitFor(`key:${i} is read at the end`, isRead, {timeoutMs: FINAL_READ_MS})
     }
     client.cut()
-    return checkRegisters(this.#history)
+    this.#checker.finish()
+    return this.#checker.findings
   }
 
   #client(): ClusterClient {
@@ -95,7 +97,8 @@ export class Load {
     const start = ++this.#stamp
     const outcome = await this.#send(client, ['SET', key, value], key)
     const end = outcome.kind === 'unknown' ? Infinity : ++this.#stamp
-    this.#history.push({key, kind: 'write', value, start, end, hasFailed: outcome.kind === 'failed'})
+    const hasFailed = outcome.kind === 'failed'
+    this.#checker.take({rule: 'register', key, kind: 'write', value, start, end, hasFailed})
     if (outcome.kind !== 'ok') return false
     this.writes++
     const now = performance.now()
@@ -109,7 +112,8 @@ export class Load {
     const outcome = await this.#send(client, ['GET', key], key)
     if (outcome.kind !== 'ok') return false
     const end = ++this.#stamp
-    this.#history.push({key, kind: 'read', value: outcome.value, start, end, hasFailed: false})
+    const {value} = outcome
+    this.#checker.take({rule: 'register', key, kind: 'read', value, start, end, hasFailed: false})
     return true
   }
 
