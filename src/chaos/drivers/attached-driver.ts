@@ -47,7 +47,6 @@ export class AttachedDriver implements Driver {
   /** Faults whose `end` was not called yet. */
   readonly #open = new Map<AttachedPlace, FaultKind>()
   #version = ''
-  #turn: Promise<unknown> = Promise.resolve()
 
   /** Errors: E_USAGE if there is nothing to attach to, or no command. */
   static from(options: DriverOptions & Partial<Pick<AttachedDriverOptions, 'attach' | 'onFault'>>): AttachedDriver {
@@ -96,13 +95,7 @@ export class AttachedDriver implements Driver {
   }
 
   inject(kind: FaultKind, prng: Prng): Promise<FaultRecord | null> {
-    const turn = this.#turn.then(async () => {
-      if (this.#book.isHealing || !ATTACHED_FAULTS.includes(kind)) return null
-      const plan = await this.#plan(kind, prng)
-      return plan && this.#book.begin(kind, plan)
-    })
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    return this.#book.attempt(kind, async () => (ATTACHED_FAULTS.includes(kind) ? this.#plan(kind, prng) : null))
   }
 
   async #plan(kind: FaultKind, prng: Prng): Promise<FaultPlan | null> {
@@ -187,7 +180,6 @@ export class AttachedDriver implements Driver {
   }
 
   async heal(): Promise<void> {
-    await this.#turn
     await this.#book.heal()
   }
 

@@ -1,4 +1,7 @@
 /** What faults need of a cluster of processes, whatever they are. */
+import {setTimeout as sleep} from 'node:timers/promises'
+import {KvError} from '../../errors.ts'
+import type {DriverOptions} from '../driver.ts'
 import type {Prng} from '../../base/prng.ts'
 import type {BudgetFacts} from '../budget.ts'
 import type {FaultPlan} from './fault-book.ts'
@@ -40,4 +43,37 @@ export type Planner<Cluster extends FaultyCluster = FaultyCluster> = (
 /** Data nodes that run and of which nobody does anything. */
 export function freeData({places}: FaultyCluster): ProcessPlace[] {
   return places.filter(({role, state, isBusy}) => role === 'data' && state === 'up' && !isBusy)
+}
+
+const POLL_MS = 100
+
+/** Resolves when nothing ails the cluster that is starting. Errors: E_TIMEOUT after `timeoutMs`. */
+export async function untilWell(
+  ailments: () => Promise<readonly string[]>,
+  now: () => number,
+  timeoutMs: number,
+): Promise<void> {
+  const until = now() + timeoutMs
+  for (;;) {
+    const left = await ailments()
+    if (left.length === 0) return
+    if (now() > until) throw new KvError('E_TIMEOUT', `The cluster did not come up: ${left.join(' ')}`)
+    await sleep(POLL_MS)
+  }
+}
+
+/** Starts what is down. What cannot be started is told of, and an ailment from then on. */
+export async function startAgain(
+  cluster: FaultyCluster,
+  places: readonly ProcessPlace[],
+  event: DriverOptions['event'],
+): Promise<void> {
+  const starting = places.map(async (place) => {
+    try {
+      await cluster.start(place)
+    } catch (error) {
+      event(error instanceof Error ? error.message : `${place.name} does not start`)
+    }
+  })
+  await Promise.all(starting)
 }

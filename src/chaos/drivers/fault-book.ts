@@ -25,6 +25,8 @@ export class FaultBook {
   readonly #now: () => number
   readonly #underWay = new Set<Promise<void>>()
   #healing = new AbortController()
+  /** Faults begin one after the other, so that none changes what another was judged by. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   /** `now`: monotonic ms since the run began. */
   constructor(now: () => number) {
@@ -32,8 +34,18 @@ export class FaultBook {
   }
 
   /** Ends are being waited for, and none may begin. */
-  get isHealing(): boolean {
+  get #isHealing(): boolean {
     return this.#healing.signal.aborted
+  }
+
+  /** Begins what `planner` gives when it is its turn; null: it gives nothing, or all are to end. Errors: those of `planner`. */
+  attempt(kind: FaultKind, planner: () => Promise<FaultPlan | null>): Promise<FaultRecord | null> {
+    const turn = this.#turn.then(async () => {
+      const plan = this.#isHealing ? null : await planner()
+      return plan && !this.#isHealing ? this.begin(kind, plan) : null
+    })
+    this.#turn = turn.catch(() => undefined)
+    return turn
   }
 
   /** Resolves when it has begun. Never rejects: what went wrong is in the record. */
@@ -57,6 +69,7 @@ export class FaultBook {
 
   /** Cuts all waits short, and resolves when every fault has ended. New ones may begin then. */
   async heal(): Promise<void> {
+    await this.#turn
     this.#healing.abort()
     while (this.#underWay.size > 0) await Promise.all(this.#underWay)
     this.#healing = new AbortController()

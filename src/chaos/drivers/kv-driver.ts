@@ -1,16 +1,15 @@
 /** The driver of clusters of real kv processes: what the tester asks of it, answered by kv-cluster.ts and kv-faults.ts. */
 import {readFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {KvError} from '../../errors.ts'
 import {FAULT_KINDS, FAULTS} from '../faults.ts'
+import {startAgain, untilWell} from './cluster.ts'
 import {ailmentsOf} from './kv-ailments.ts'
 import {FaultBook} from './fault-book.ts'
 import {KvCluster} from './kv-cluster.ts'
 import {KV_FAULTS, type KvFaultTools} from './kv-faults.ts'
 import {hashesOf, newestOf, statesOf} from './kv-states.ts'
 import {launcher} from './processes.ts'
-import type {ProcessPlace} from './place.ts'
 import type {Address} from '../../base/address.ts'
 import type {Prng} from '../../base/prng.ts'
 import type {CopyHash, Driver, DriverOptions, FaultKind, FaultRecord, Place} from '../driver.ts'
@@ -21,7 +20,6 @@ export interface KvDriverOptions extends DriverOptions {
 }
 
 const READY_TIMEOUT_MS = 90_000
-const POLL_MS = 100
 
 export class KvDriver implements Driver {
   readonly name = 'kv'
@@ -30,8 +28,6 @@ export class KvDriver implements Driver {
   readonly #cluster: KvCluster
   readonly #book: FaultBook
   readonly #options: KvDriverOptions
-  /** Faults begin one after the other, so that none changes what another was judged by. */
-  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: KvDriverOptions) {
     this.#options = options
@@ -64,15 +60,11 @@ export class KvDriver implements Driver {
     const [first, ...others] = cluster.places.filter(({isSpare}) => !isSpare)
     await cluster.start(first!)
     await Promise.all(others.map((place) => cluster.start(place)))
-    const until = this.#options.now() + READY_TIMEOUT_MS
-    for (;;) {
-      const ailments = await this.ailments()
-      if (ailments.length === 0) return
-      if (this.#options.now() > until) {
-        throw new KvError('E_TIMEOUT', `The cluster did not come up: ${ailments.join(' ')}`)
-      }
-      await sleep(POLL_MS)
-    }
+    await untilWell(
+      () => this.ailments(),
+      () => this.#options.now(),
+      READY_TIMEOUT_MS,
+    )
   }
 
   addresses(): Address[] {
@@ -80,13 +72,7 @@ export class KvDriver implements Driver {
   }
 
   inject(kind: FaultKind, prng: Prng): Promise<FaultRecord | null> {
-    const turn = this.#turn.then(async () => {
-      if (this.#book.isHealing) return null
-      const plan = await KV_FAULTS[kind](this.#tools(prng))
-      return plan && !this.#book.isHealing ? this.#book.begin(kind, plan) : null
-    })
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    return this.#book.attempt(kind, () => KV_FAULTS[kind](this.#tools(prng)))
   }
 
   #tools(prng: Prng): KvFaultTools {
@@ -96,21 +82,11 @@ export class KvDriver implements Driver {
   }
 
   async heal(): Promise<void> {
-    await this.#turn
     await this.#book.heal()
     this.#cluster.network.clear()
     // What ended by itself, or could not be started again.
     const gone = this.#cluster.places.filter(({isSpare, state}) => !isSpare && state === 'down')
-    await Promise.all(gone.map((place) => this.#startAgain(place)))
-  }
-
-  /** One that cannot be started is an ailment from then on. */
-  async #startAgain(place: ProcessPlace): Promise<void> {
-    try {
-      await this.#cluster.start(place)
-    } catch (error) {
-      this.#options.event(error instanceof Error ? error.message : `${place.name} does not start`)
-    }
+    await startAgain(this.#cluster, gone, (text) => this.#options.event(text))
   }
 
   async ailments(): Promise<string[]> {

@@ -4,8 +4,8 @@
  */
 import {execFileSync} from 'node:child_process'
 import {basename} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {KvError} from '../../errors.ts'
+import {startAgain, untilWell} from './cluster.ts'
 import {FaultBook} from './fault-book.ts'
 import {NETWORK_FAULTS} from './network-faults.ts'
 import {PROCESS_FAULTS} from './process-faults.ts'
@@ -14,7 +14,6 @@ import type {Address} from '../../base/address.ts'
 import type {Prng} from '../../base/prng.ts'
 import type {Driver, DriverOptions, FaultKind, FaultRecord, Place} from '../driver.ts'
 import type {FaultTools, Planner} from './cluster.ts'
-import type {ProcessPlace} from './place.ts'
 
 export interface RedisDriverOptions extends DriverOptions {
   /** Path or name of the program. */
@@ -24,7 +23,6 @@ export interface RedisDriverOptions extends DriverOptions {
 }
 
 const READY_TIMEOUT_MS = 60_000
-const POLL_MS = 200
 
 const FAULTS: Readonly<Partial<Record<FaultKind, Planner>>> = {
   ...PROCESS_FAULTS,
@@ -40,7 +38,6 @@ export class RedisDriver implements Driver {
   readonly #cluster: RedisCluster
   readonly #book: FaultBook
   readonly #options: RedisDriverOptions
-  #turn: Promise<unknown> = Promise.resolve()
 
   /** Errors: E_NOT_FOUND if there is no such program. */
   constructor(options: RedisDriverOptions) {
@@ -64,15 +61,11 @@ export class RedisDriver implements Driver {
 
   async start(): Promise<void> {
     await this.#cluster.begin()
-    const until = this.#options.now() + READY_TIMEOUT_MS
-    for (;;) {
-      const ailments = await this.ailments()
-      if (ailments.length === 0) return
-      if (this.#options.now() > until) {
-        throw new KvError('E_TIMEOUT', `The cluster did not come up: ${ailments.join(' ')}`)
-      }
-      await sleep(POLL_MS)
-    }
+    await untilWell(
+      () => this.ailments(),
+      () => this.#options.now(),
+      READY_TIMEOUT_MS,
+    )
   }
 
   addresses(): Address[] {
@@ -80,14 +73,7 @@ export class RedisDriver implements Driver {
   }
 
   inject(kind: FaultKind, prng: Prng): Promise<FaultRecord | null> {
-    const turn = this.#turn.then(async () => {
-      const planner = FAULTS[kind]
-      if (this.#book.isHealing || !planner) return null
-      const plan = await planner(this.#tools(prng))
-      return plan && !this.#book.isHealing ? this.#book.begin(kind, plan) : null
-    })
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    return this.#book.attempt(kind, async () => (await FAULTS[kind]?.(this.#tools(prng))) ?? null)
   }
 
   #tools(prng: Prng): FaultTools {
@@ -100,20 +86,10 @@ export class RedisDriver implements Driver {
   }
 
   async heal(): Promise<void> {
-    await this.#turn
     await this.#book.heal()
     this.#cluster.network.clear()
     const gone = this.#cluster.places.filter(({state}) => state === 'down')
-    await Promise.all(gone.map((place) => this.#startAgain(place)))
-  }
-
-  /** One that cannot be started is an ailment from then on. */
-  async #startAgain(place: ProcessPlace): Promise<void> {
-    try {
-      await this.#cluster.start(place)
-    } catch (error) {
-      this.#options.event(error instanceof Error ? error.message : `${place.name} does not start`)
-    }
+    await startAgain(this.#cluster, gone, (text) => this.#options.event(text))
   }
 
   ailments(): Promise<string[]> {
