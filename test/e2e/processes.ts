@@ -85,8 +85,13 @@ export class ProcessCluster {
       const dataDir = join(cluster.#folder, `n${i}`)
       cluster.nodes.push(new NodeProcess(await freePort(), {dataDir, ...options}))
     }
-    await cluster.nodes[0]!.start([])
-    await Promise.all(cluster.nodes.slice(1).map((node) => node.start([cluster.nodes[0]!.port])))
+    try {
+      await cluster.nodes[0]!.start([])
+      await Promise.all(cluster.nodes.slice(1).map((node) => node.start([cluster.nodes[0]!.port])))
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
     return cluster
   }
 
