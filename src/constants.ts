@@ -109,6 +109,8 @@ export const LINK_PACKET_BYTES_MAX = 16 * 1024 * 1024
 export const LINK_SLAB_BYTES = 256 * 1024
 /** Such memory that is kept for a peer while it is not in use, pieces. */
 export const LINK_SLABS_FREE_MAX = 16
+/** What waits for more on a lazy link leaves when it is as much as this. */
+export const LINK_LAZY_BYTES = 64 * 1024
 /** What is not acknowledged is sent again after this. */
 export const LINK_RESEND_MS = 250
 /** ... to a data-log node: its acknowledgement waits for a disk. */
@@ -116,9 +118,8 @@ export const LOG_RESEND_MS = 2_000
 /** Bytes of entries, about, that DATALOG READ gives if nothing is said. */
 export const LOG_PAGE_BYTES = 1024 * 1024
 export const LOG_PAGE_BYTES_MAX = 16 * 1024 * 1024
-/** What goes to an asynchronous data-log node waits so long, or for so many bytes, that one packet has the records of many turns. */
+/** What goes to an asynchronous data-log node waits so long, so that one packet has the records of many turns. */
 export const LOG_LAZY_MS = 5
-export const LOG_LAZY_BYTES = 64 * 1024
 /** Records that a master keeps for data-log nodes that were away. Scanned in one go, so not more. */
 export const LOG_BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 /** It is forgotten in pieces of this. */

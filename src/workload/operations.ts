@@ -239,19 +239,7 @@ export class Operations {
         return then(false)
       }
       // EXEC says nil: somebody else was quicker, and nothing was done.
-      const isRefused = outcome === 'ok' && replies.at(-1) === null
-      this.#finish(
-        'swap',
-        key,
-        false,
-        swapping,
-        isRefused ? 'failed' : outcome,
-        node,
-        (span) => {
-          this.#take({rule: 'register', key, kind: 'swap', value: name, expected}, span)
-        },
-        outcome,
-      )
+      this.#swapped({key, name, expected}, swapping, outcome, replies.at(-1), node)
       then(outcome === 'ok')
     }
     client.sendTwice!(key, [['WATCH', key], get(key)], next, finish)
@@ -271,19 +259,7 @@ export class Operations {
         const swapping = this.#recorder.begin(id)
         const condition = expected === null ? ['NX'] : ['IFEQ', this.#values.stored(expected)]
         client.send(key, [['SET', key, this.#values.stored(name), ...condition]], (outcome, replies, node) => {
-          const isRefused = outcome === 'ok' && replies[0] === null
-          this.#finish(
-            'swap',
-            key,
-            false,
-            swapping,
-            isRefused ? 'failed' : outcome,
-            node,
-            (span) => {
-              this.#take({rule: 'register', key, kind: 'swap', value: name, expected}, span)
-            },
-            outcome,
-          )
+          this.#swapped({key, name, expected}, swapping, outcome, replies[0], node)
           then(outcome === 'ok')
         })
       },
@@ -292,6 +268,19 @@ export class Operations {
         this.#take({rule: 'register', key, kind: 'read', value: expected}, span)
       },
     )
+  }
+
+  /** `reply`: nil says that something else was there, and nothing was done. */
+  #swapped(
+    {key, name, expected}: {readonly key: string; readonly name: string; readonly expected: string | null},
+    begun: Begun,
+    outcome: Outcome,
+    reply: Reply | undefined,
+    node: string | undefined,
+  ): void {
+    const isRefused = outcome === 'ok' && reply === null
+    const take = (span: Span): void => this.#take({rule: 'register', key, kind: 'swap', value: name, expected}, span)
+    this.#finish('swap', key, false, begun, isRefused ? 'failed' : outcome, node, take, outcome)
   }
 
   /** Sends the requests; `take` writes down what came of it. */

@@ -9,6 +9,7 @@ import {removeNode} from '../../cli/remove-node.ts'
 import {ClusterLink} from '../../cli/cluster-link.ts'
 import {LEASE_MS} from '../../constants.ts'
 import {calmPlaces, type BudgetFacts} from '../budget.ts'
+import {Disturbances} from './disturbances.ts'
 import {KvPlace} from './kv-place.ts'
 import {newestOf, stateOf, statesOf} from './kv-states.ts'
 import type {ProcessPlace} from './place.ts'
@@ -36,14 +37,14 @@ export class KvCluster implements FaultyCluster {
   /** Ends of processes that nobody asked for, one sentence each. */
   readonly crashes: string[] = []
   readonly #options: KvDriverOptions
-  /** Links on which something lies, or lay until then (monotonic ms). */
-  readonly #disturbances = new Set<{readonly links: readonly LinkName[]; untilMs: number}>()
+  readonly #disturbances: Disturbances
   readonly #abort = new AbortController()
   #hasFounded = false
 
   constructor(options: KvDriverOptions) {
     this.#options = options
     this.processes = new Processes(options.folder)
+    this.#disturbances = new Disturbances(this.network, () => options.now(), CALM_MS)
   }
 
   /** Takes ports, opens the proxies, starts the guardian; no node runs yet. Errors: E_PORT_IN_USE, those of the disk. */
@@ -113,13 +114,7 @@ export class KvCluster implements FaultyCluster {
 
   /** Lays an effect on these links. Returns what ends it. */
   disturb(effect: LinkEffect, links: readonly LinkName[]): () => void {
-    const disturbance = {links, untilMs: Number.POSITIVE_INFINITY}
-    this.#disturbances.add(disturbance)
-    const end = this.network.lay(effect, links)
-    return () => {
-      end()
-      disturbance.untilMs = this.#options.now() + CALM_MS
-    }
+    return this.#disturbances.lay(effect, links)
   }
 
   /**
@@ -130,7 +125,7 @@ export class KvCluster implements FaultyCluster {
     const now = this.#options.now()
     const settled = (place: KvPlace): boolean => place.state === 'up' && now - place.disturbedMs >= CALM_MS
     const up = this.places.filter((place) => place === also || (!place.isBusy && settled(place)))
-    const disturbed = this.#disturbedNow(now)
+    const disturbed = this.#disturbances.links()
     const calm = calmPlaces({up: up.map(({name}) => name), disturbed})
     const asked = up.filter(({name}) => calm.has(name))
     const states = await statesOf(asked)
@@ -153,11 +148,6 @@ export class KvCluster implements FaultyCluster {
       copySets: [...copySets.values()],
       hasLeftovers: newest.members.some(({id, isDown, isLeaving}) => isDown || isLeaving || nameOf(id) === ''),
     }
-  }
-
-  #disturbedNow(now: number): LinkName[] {
-    for (const disturbance of this.#disturbances) if (disturbance.untilMs <= now) this.#disturbances.delete(disturbance)
-    return [...this.#disturbances].flatMap(({links}) => links)
   }
 
   /** The place of the leader, as the nodes that answer know. */

@@ -6,6 +6,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {BUCKET_COUNT} from '../../constants.ts'
 import {KvError} from '../../errors.ts'
 import {calmPlaces, type BudgetFacts} from '../budget.ts'
+import {Disturbances} from './disturbances.ts'
 import {Ports} from './ports.ts'
 import {Processes} from './processes.ts'
 import {Network, type LinkEffect, type LinkName} from './proxy.ts'
@@ -38,12 +39,13 @@ export class RedisCluster implements FaultyCluster {
   readonly stopping = {isHandover: false, ms: 40}
   readonly crashes: string[] = []
   readonly #options: RedisDriverOptions
-  readonly #disturbances = new Set<{readonly links: readonly LinkName[]; untilMs: number}>()
+  readonly #disturbances: Disturbances
   #isOver = false
 
   constructor(options: RedisDriverOptions) {
     this.#options = options
     this.processes = new Processes(options.folder)
+    this.#disturbances = new Disturbances(this.network, () => options.now(), CALM_MS)
   }
 
   /** Starts the processes and makes them a cluster. Errors: E_PORT_IN_USE, E_INTERNAL, those of the disk. */
@@ -107,8 +109,7 @@ export class RedisCluster implements FaultyCluster {
     const now = this.#options.now()
     const isUp = (place: RedisPlace): boolean =>
       place === also || (place.state === 'up' && !place.isBusy && now - place.disturbedMs >= CALM_MS)
-    for (const disturbance of this.#disturbances) if (disturbance.untilMs <= now) this.#disturbances.delete(disturbance)
-    const disturbed = [...this.#disturbances].flatMap(({links}) => links)
+    const disturbed = this.#disturbances.links()
     const calm = calmPlaces({up: this.places.filter(isUp).map(({name}) => name), disturbed})
     const views = await viewsOf(this.places.filter(({name}) => calm.has(name)))
     const all = copiesOf(views)
@@ -162,13 +163,7 @@ export class RedisCluster implements FaultyCluster {
   }
 
   disturb(effect: LinkEffect, links: readonly LinkName[]): () => void {
-    const disturbance = {links, untilMs: Number.POSITIVE_INFINITY}
-    this.#disturbances.add(disturbance)
-    const end = this.network.lay(effect, links)
-    return () => {
-      end()
-      disturbance.untilMs = this.#options.now() + CALM_MS
-    }
+    return this.#disturbances.lay(effect, links)
   }
 
   async ailments(): Promise<string[]> {

@@ -14,7 +14,7 @@
  * owner calls `restart`, when nothing depends on the peer any more. A new session begins then with seq 1.
  */
 import {assert} from '../../base/assert.ts'
-import {LINK_BUFFER_BYTES_MAX, LINK_RESEND_MS, LOG_LAZY_BYTES} from '../../constants.ts'
+import {LINK_BUFFER_BYTES_MAX, LINK_RESEND_MS, LINK_LAZY_BYTES} from '../../constants.ts'
 import {LINK_HEAD_BYTES, MESSAGE_HEAD_BYTES, PacketWriter, type Packet} from './packet-writer.ts'
 
 const KIND_STREAM = 1
@@ -123,7 +123,7 @@ export class Link {
 
   /** True if a lazy link is to gather more first. */
   #mayWait(now: number): boolean {
-    if (this.lazyMs === 0 || this.#writer.pendingBytes >= LOG_LAZY_BYTES) return false
+    if (this.lazyMs === 0 || this.#writer.pendingBytes >= LINK_LAZY_BYTES) return false
     this.#waitingSince ??= now
     return now - this.#waitingSince < this.lazyMs
   }

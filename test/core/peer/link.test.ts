@@ -1,7 +1,7 @@
 /** The stream between two nodes: order, loss, and who is sent what again. */
 import {expect, test} from 'vitest'
 import {Link} from '../../../src/core/peer/link.ts'
-import {LINK_PACKET_BYTES_MAX, LINK_RESEND_MS, LOG_LAZY_BYTES} from '../../../src/constants.ts'
+import {LINK_PACKET_BYTES_MAX, LINK_RESEND_MS, LINK_LAZY_BYTES} from '../../../src/constants.ts'
 
 const A = '0000000a'
 const B = '0000000b'
@@ -132,7 +132,7 @@ test('a lazy link gathers messages for a while, or until there are many, and say
   expect([a.sent.length, a.link.pendingRecords, a.link.unackedRecords]).toEqual([0, 7, 0])
   endTurns(5, 5)
   expect([a.sent.length, a.link.pendingRecords, a.link.unackedRecords]).toEqual([1, 0, 7])
-  a.link.append(1, Buffer.alloc(LOG_LAZY_BYTES))
+  a.link.append(1, Buffer.alloc(LINK_LAZY_BYTES))
   endTurns(6, 6)
   a.link.append(1, Buffer.from('now'))
   a.link.flush(7)
