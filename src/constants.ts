@@ -247,6 +247,8 @@ export const CHAOS_EVENTS_MAX = 5_000
 /** A run with fewer good answers than this proves nothing; nor does one with less than this share of those that the rate asks for. */
 export const CHAOS_OPERATIONS_MIN = 500
 export const CHAOS_RATE_SHARE_MIN = 0.05
+/** Operations that wait to be checked: with more no client begins another one, so that memory is bounded on any machine. */
+export const CHECKER_BEHIND_MAX = 100_000
 /** The checker keeps so many of the last operations of a key, for whoever looks at a finding. */
 export const CHECKER_TRAIL_MAX = 20
 /** ... of a key that is written once; there are thousands of them. */

@@ -1,7 +1,7 @@
 /**
  * The run's end of the checker, which works in a thread of its own (checker-worker.ts). Operations go there in batches: one at a time would cost more than to check them.
  *
- * Nothing holds operations back when the thread cannot keep up: they wait in its queue. How many is counted (`behind`), for whoever paces the clients.
+ * What the thread has not come to yet waits in its queue. How many that are is counted (`behind`): the run lets no client begin another operation while they are too many.
  */
 import {Worker} from 'node:worker_threads'
 import {CHECKER_BATCH_MS, CHECKER_BATCH_OPERATIONS} from '../constants.ts'

@@ -12,7 +12,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {Prng} from '../base/prng.ts'
 import {operationCount} from '../checker/totals.ts'
 import {formatCount} from '../cli/units.ts'
-import {CHAOS_DISK_FREE_BYTES_MIN} from '../constants.ts'
+import {CHAOS_DISK_FREE_BYTES_MIN, CHECKER_BEHIND_MAX} from '../constants.ts'
 import {shareKeys} from '../workload/kinds.ts'
 import {Workload} from '../workload/workload.ts'
 import {ChaosClient} from './client.ts'
@@ -91,6 +91,7 @@ export class ChaosRun {
   #cutShort = ''
   #workBeganMs = 0
   #workedMs = 0
+  #wasBehind = false
 
   constructor(options: RunOptions) {
     const {settings, driver, clock, signal, makeJudge} = options
@@ -109,6 +110,7 @@ export class ChaosRun {
       ttlSlackMs: TTL_SLACK_MS,
       choice: 'skewed',
       isSteady: true,
+      mustWait: () => this.#isCheckerBehind(),
     } as const
     const makeClient = (): ChaosClient => this.#makeClient(undefined)
     this.#workload = new Workload(clock, this.#random.fork(), makeClient, this.#judge, shape, (ended) =>
@@ -220,6 +222,14 @@ export class ChaosRun {
     if (this.#isBroken()) return
     this.#checks.push(await compareCopies(ending))
     if (!this.#isBroken() && checks) this.#checks.push(...(await checks(this.#workload)))
+  }
+
+  /** The clients wait for it then. */
+  #isCheckerBehind(): boolean {
+    const isBehind = this.#judge.behind > CHECKER_BEHIND_MAX
+    if (isBehind && !this.#wasBehind) this.#o.events.add('the checker is behind: the clients wait for it')
+    this.#wasBehind = isBehind
+    return isBehind
   }
 
   #isBroken(): boolean {

@@ -40,6 +40,8 @@ export interface WorkloadShape {
   readonly ttlSlackMs: number
   /** `even`: each key is as likely as another. `skewed`: each kind is, and half of its work falls on a few keys. */
   readonly choice: 'even' | 'skewed'
+  /** While it is true no operation begins: whoever takes the history is behind. */
+  readonly mustWait?: () => boolean
 }
 
 export interface WorkloadCounts {
@@ -197,6 +199,7 @@ export class Workload {
     const nextMs = this.#shape.isSteady ? Math.max(dueMs + pauseMs, now - BEHIND_MS_MAX) : now + pauseMs
     this.#clock.after(this.#shape.isSteady ? Math.max(0, nextMs - now) : pauseMs, () => {
       if (this.#isStopped) return
+      if (this.#shape.mustWait?.()) return this.#next(actor, nextMs)
       const {kind, key} = this.#choose()
       this.#underWay++
       const then = (): void => {

@@ -2,6 +2,7 @@
 import {describe, expect, test} from 'vitest'
 import {startClock} from '../../src/chaos/clock.ts'
 import {Events} from '../../src/chaos/events.ts'
+import {CHECKER_BEHIND_MAX} from '../../src/constants.ts'
 import {ChaosRun} from '../../src/chaos/run.ts'
 import {FakeDriver} from './fake-driver.ts'
 import {LocalJudge} from './local-judge.ts'
@@ -105,6 +106,18 @@ describe.concurrent('a run', () => {
     expect(record.verdict).toBe('void')
     expect(record.reasons[0]).toBe('the checker died: out of memory')
     expect(calls).toEqual(['start', 'heal'])
+  })
+
+  test('lets its clients wait while the checker is behind', async () => {
+    const {record} = await runTrial({
+      settings: {faults: []},
+      meddle: (_, judge) => {
+        judge.behind = CHECKER_BEHIND_MAX + 1
+        setTimeout(() => (judge.behind = 0), 500)
+      },
+    })
+    expect(record.events.filter(({text}) => text.includes('the checker is behind'))).toHaveLength(1)
+    expect(record.verdict).toBe('pass')
   })
 
   test('that is interrupted heals, and says so', async () => {

@@ -147,6 +147,24 @@ test('who is steady keeps to the pace though answers take time', () => {
   expect(counts[1]).toBeLessThan(3_700)
 })
 
+test('no operation begins while whoever takes the history is behind, and the pace is taken up again', () => {
+  let isBehind = false
+  const trial = start({isSteady: true, mustWait: () => isBehind})
+  const sent = (until: number): number => {
+    trial.schedule.run(until, () => true)
+    return trial.clients.reduce((sum, client) => sum + client.sent.length, 0)
+  }
+  trial.workload.start(5)
+  const before = sent(1_000)
+  expect(before).toBeGreaterThan(100)
+  isBehind = true
+  // Those under way may have a second part.
+  const held = sent(1_000 + 10 * LATENCY_MS)
+  expect(sent(3_000)).toBe(held)
+  isBehind = false
+  expect(sent(4_000)).toBeGreaterThan(held + 100)
+})
+
 test('a stop waits for what is under way', () => {
   const trial = start({keys: {register: 5}})
   run(trial, 1_000)
