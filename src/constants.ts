@@ -292,3 +292,12 @@ assert(PEER_BACKOFF_MS_MIN < PEER_BACKOFF_MS_MAX, 'the pause between two calls g
 assert(BUCKET_COUNT % REBUILD_PARTITIONS === 0, 'each partition of a rebuilt log has as many buckets')
 assert(RECORD_BYTES_MAX + RECORD_BATCH_BYTES_MAX < LOG_ENTRY_BYTES_MAX, 'the largest record fits an entry of the log')
 assert(2 * LOG_GROUP_ENTRIES_MAX <= 1024, 'a group of entries is written with one call')
+/** The console (kv repl): what surely did not happen is tried again for so long, e.g. while a node leaves. */
+export const REPL_RETRY_MS = 5_000
+/** Of one value no more is shown on a screen; a file or a program gets it all. */
+export const REPL_SHOWN_BYTES_MAX = 64 * 1024
+/** ... and of a list or map no more items. */
+export const REPL_SHOWN_ITEMS_MAX = 1_000
+/** Keys or fields that Tab offers, and calls of SCAN that look for them on one node. */
+export const REPL_COMPLETIONS_MAX = 100
+export const REPL_SCAN_CALLS_MAX = 20

@@ -1,0 +1,94 @@
+/** A program on a real terminal: tmux runs it, types what it is told to, and says what is on the screen. One server for each, gone with the test. */
+import {execFileSync} from 'node:child_process'
+import {randomBytes} from 'node:crypto'
+import {onTestFinished} from 'vitest'
+import {waitFor} from './wait.ts'
+import {REPO_ROOT} from './kv.ts'
+
+export interface Screen {
+  /** Types text as it is. */
+  type(text: string): void
+  /** Presses keys by tmux' names: `Enter`, `Tab`, `C-c`, `Up`. */
+  press(...keys: readonly string[]): void
+  /** What is on the screen: lines without blanks at their ends, empty ones at the end left out. */
+  lines(): string[]
+  /** Waits until the screen, or what has scrolled off it, matches; returns it as one text. */
+  until(pattern: RegExp): Promise<string>
+  /** Waits until the last line is exactly this. */
+  untilLast(line: string | RegExp): Promise<void>
+  resize(columns: number, rows: number): void
+  /** The program's exit code once it has ended. */
+  exitCode(): Promise<number>
+}
+
+export interface ScreenOptions {
+  readonly columns?: number
+  readonly rows?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Starts a command with its arguments in the folder of the checkout. */
+export function onScreen(command: readonly string[], {columns = 100, rows = 30, env = {}}: ScreenOptions = {}): Screen {
+  const socket = `kv-test-${process.pid}-${randomBytes(4).toString('hex')}`
+  const tmux = (...args: readonly string[]): string =>
+    execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+  const variables = Object.entries({KV_NODE: '', KV_PASSWORD: '', NO_COLOR: '', KV_COMMAND: '', ...env})
+  const line = ['env', ...variables.map(([name, value]) => `${name}=${value}`), ...command].map(quoted).join(' ')
+  const size = ['-x', String(columns), '-y', String(rows)]
+  // Kept when it ends, so that its last screen and its exit code can be seen.
+  tmux(
+    'new-session',
+    '-d',
+    '-s',
+    't',
+    ...size,
+    '-c',
+    REPO_ROOT,
+    'sleep 600',
+    ';',
+    'set-option',
+    '-g',
+    'remain-on-exit',
+    'on',
+  )
+  tmux('respawn-pane', '-k', '-t', 't', line)
+  onTestFinished(() => void tmux('kill-server'))
+  const text = (): string => tmux('capture-pane', '-p', '-S', '-', '-t', 't')
+  const lines = (): string[] => trimmed(tmux('capture-pane', '-p', '-t', 't'))
+  const seen = (what: string, isThere: () => boolean): Promise<boolean> =>
+    waitFor(what, isThere, {timeoutMs: 30_000, intervalMs: 50}).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n--- the screen:\n${lines().join('\n')}`)
+    })
+  return {
+    type: (typed) => void tmux('send-keys', '-t', 't', '-l', typed),
+    press: (...keys) => void tmux('send-keys', '-t', 't', ...keys),
+    lines,
+    until: async (pattern) => {
+      await seen(String(pattern), () => pattern.test(text()))
+      return text()
+    },
+    untilLast: async (wanted) => {
+      const isWanted = (last: string): boolean => (typeof wanted === 'string' ? last === wanted : wanted.test(last))
+      await seen(`the last line is ${String(wanted)}`, () => isWanted(lines().at(-1) ?? ''))
+    },
+    resize: (toColumns, toRows) => void tmux('resize-window', '-t', 't', '-x', String(toColumns), '-y', String(toRows)),
+    exitCode: async () => {
+      const status = (): string => tmux('list-panes', '-t', 't', '-F', '#{pane_dead} #{pane_dead_status}').trim()
+      await seen('it has ended', () => status().startsWith('1'))
+      return Number(status().split(' ')[1])
+    },
+  }
+}
+
+function trimmed(screen: string): string[] {
+  const lines = screen.split('\n').map((line) => line.trimEnd())
+  while (lines.at(-1) === '') lines.pop()
+  return lines
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}
