@@ -6,6 +6,7 @@ import {withCluster, type ClusterLink} from '../../src/cli/cluster-link.ts'
 import {addressOf, findMember, memberById, memberName, requireBuckets} from '../../src/cli/cluster-state.ts'
 import {amountOf} from '../../src/cli/flags.ts'
 import {moveBuckets, planBuckets, type MovePlan, type MoveResult} from '../../src/cli/move-buckets.ts'
+import {whatAndWhere} from '../../src/cli/guided-move.ts'
 import {Progress} from '../../src/cli/progress.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {renderTable} from '../../src/cli/table.ts'
@@ -28,14 +29,13 @@ export default class BucketsMove extends BaseCommand {
     {description: 'What would happen:', command: '<%= config.bin %> buckets move 0-8191 --to ab12 --dry-run'},
   ]
   static override args = {
-    ranges: Args.string({required: true, ignoreStdin: true, description: 'Buckets, such as 0-99,200.'}),
+    ranges: Args.string({ignoreStdin: true, description: 'Buckets, such as 0-99,200. At a terminal you are asked.'}),
   }
   static override flags = {
     ...clusterFlags,
     to: Flags.string({
-      required: true,
       helpValue: 'node',
-      description: 'The node: host:port, id, or the beginning of an id.',
+      description: 'The node: host:port, id, or the beginning of an id; must be given, or you are asked.',
     }),
     'dry-run': Flags.boolean({description: 'Show what would be moved, and move nothing.'}),
     timeout: Flags.string({default: '10m', helpValue: 'time', description: 'Longest wait until all are there.'}),
@@ -43,11 +43,12 @@ export default class BucketsMove extends BaseCommand {
 
   async run(): Promise<unknown> {
     const {args, flags} = await this.parse(BucketsMove)
-    const buckets = requireBuckets(args.ranges)
+    const {ranges, to: target} = await whatAndWhere(args.ranges, flags, (line) => this.note(line))
+    const buckets = requireBuckets(ranges)
     const timeoutMs = amountOf('milliseconds', 'timeout', flags.timeout)
     return withCluster(flags, async (link) => {
       const state = await link.state()
-      const to = findMember(state, flags.to)
+      const to = findMember(state, target)
       const plan = planBuckets(state, buckets, to.id)
       if (flags['dry-run']) return this.#showPlan(state, plan)
       const startedMs = performance.now()

@@ -6,6 +6,7 @@ import {formatAddress} from '../../src/base/address.ts'
 import {BaseCommand} from '../../src/cli/base-command.ts'
 import {demoLines, logLine, startDemo, type Demo} from '../../src/cli/demo.ts'
 import {isPortFree} from '../../src/cli/free-port.ts'
+import {hasPerson} from '../../src/cli/guide.ts'
 import {outliveReader} from '../../src/cli/pipe.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {selfCommand} from '../../src/cli/shell.ts'
@@ -17,7 +18,8 @@ export default class ClusterDemo extends BaseCommand {
   static override summary = 'Start a throw-away cluster to play with.'
   static override description = prose`
     Starts nodes as child processes, waits until they have shared the buckets and clients can use them, shows three lines
-    to paste into another terminal, and stays until Ctrl-C. The data lives in memory and goes with them.
+    to paste into another terminal, and opens the console (kv repl); without a terminal it stays until Ctrl-C. The data
+    lives in memory and goes with them.
 
     With --detach it returns at once and the nodes go on; stop each with kv node stop.
   `
@@ -63,9 +65,30 @@ export default class ClusterDemo extends BaseCommand {
     }
     if (this.jsonEnabled()) this.logJson(demoJson(demo, lines, logDir))
     this.#show(demo, lines)
-    this.print('Ctrl-C ends it and leaves nothing behind.')
-    await this.#stay(demo)
+    const isTalking = hasPerson() && process.stdout.isTTY && !this.jsonEnabled()
+    this.print(
+      isTalking
+        ? 'Or type here; Ctrl-D ends it all and leaves nothing behind.\n'
+        : 'Ctrl-C ends it and leaves nothing behind.',
+    )
+    const over = this.#stay(demo, isTalking)
+    if (isTalking) await this.#talk(demo)
+    await over
     return undefined
+  }
+
+  /** The console, on the first node; with its end the demo ends. */
+  async #talk(demo: Demo): Promise<void> {
+    const {runConsole} = await import('../../src/repl/main.ts')
+    try {
+      await runConsole({
+        ...{seeds: demo.nodes.map(({address}) => address), password: undefined, commands: this.config.commands},
+        ...{isJson: false, isYes: false, keepsGoing: false, style: this.style, errorStyle: this.errorStyle},
+      })
+    } finally {
+      // To the one place that stops it.
+      process.emit('SIGTERM')
+    }
   }
 
   #show(demo: Demo, lines: readonly string[]): void {
@@ -88,7 +111,7 @@ export default class ClusterDemo extends BaseCommand {
   }
 
   /** Until the nodes have ended, because we were told to or by themselves. */
-  async #stay(demo: Demo): Promise<void> {
+  async #stay(demo: Demo, isTalking: boolean): Promise<void> {
     outliveReader()
     let isStopping = false
     const stop = (): void => {
@@ -96,7 +119,9 @@ export default class ClusterDemo extends BaseCommand {
       isStopping = true
       demo.stop()
     }
-    process.on('SIGINT', stop).on('SIGTERM', stop)
+    // In the console Ctrl-C is for what was typed.
+    process.on('SIGTERM', stop)
+    if (!isTalking) process.on('SIGINT', stop)
     const exitCode = await demo.ended
     process.off('SIGINT', stop).off('SIGTERM', stop)
     process.exitCode = exitCode

@@ -3,12 +3,14 @@ import {formatAddress, type Address} from '../../src/base/address.ts'
 import {BaseCommand} from '../../src/cli/base-command.ts'
 import {clusterFlags} from '../../src/cli/cluster-flags.ts'
 import {withCluster} from '../../src/cli/cluster-link.ts'
-import {findMember} from '../../src/cli/cluster-state.ts'
+import {addressOf, findMember} from '../../src/cli/cluster-state.ts'
 import {readPassword, requireAddress, type ConnectFlags} from '../../src/cli/connect.ts'
 import {amountOf} from '../../src/cli/flags.ts'
+import {askChoice, askWhether, nodeChoices, requirePerson, sameCommand} from '../../src/cli/guide.ts'
 import {Progress} from '../../src/cli/progress.ts'
 import {prose} from '../../src/cli/prose.ts'
 import {stopNode, type StopResult} from '../../src/cli/stop-node.ts'
+import {counted} from '../../src/cli/units.ts'
 
 export default class NodeStop extends BaseCommand {
   static override summary = 'Stop a node in good order.'
@@ -26,9 +28,8 @@ export default class NodeStop extends BaseCommand {
   ]
   static override args = {
     node: Args.string({
-      required: true,
       ignoreStdin: true,
-      description: 'The node: host:port, id, or the beginning of an id.',
+      description: 'The node: host:port, id, or the beginning of an id. At a terminal you are asked if it is missing.',
     }),
   }
   static override flags = {
@@ -39,7 +40,7 @@ export default class NodeStop extends BaseCommand {
 
   async run(): Promise<unknown> {
     const {args, flags} = await this.parse(NodeStop)
-    const address = await whereIs(args.node, flags)
+    const address = await whereIs(args.node ?? (await this.#choose(flags)), flags)
     const name = formatAddress(address)
     const progress = new Progress()
     try {
@@ -56,6 +57,20 @@ export default class NodeStop extends BaseCommand {
     } finally {
       progress.done()
     }
+  }
+
+  async #choose(flags: ConnectFlags): Promise<string> {
+    requirePerson('The node', 'kv node stop 127.0.0.1:7379')
+    const state = await withCluster(flags, (link) => link.state())
+    const node = await askChoice(
+      'Which node shall stop?',
+      nodeChoices(state, () => true),
+    )
+    const others = state.members.filter((member) => !member.isDown && addressOf(member) !== node).length
+    const heirs = others === 0 ? 'It is the last one.' : `Its buckets go to the other ${counted(others, 'node')}.`
+    await askWhether(`Stop ${node}? ${heirs}`)
+    this.note(sameCommand(['node', 'stop', node]))
+    return node
   }
 }
 

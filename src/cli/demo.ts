@@ -135,7 +135,7 @@ async function startChild(
   isDetached: boolean,
   logFile: string | undefined,
 ): Promise<Started> {
-  const args = [LAUNCHER, ...command, '--log-level', 'warn', '--json']
+  const args = [LAUNCHER, ...command, '--log-level', 'error', '--json']
   if (!isDetached) args.push('--stop-with-parent')
   const log = logFile === undefined ? 'inherit' : openSync(logFile, 'a')
   const stdio = isDetached ? (['ignore', 'pipe', log] as const) : (['ignore', 'pipe', log, 'ipc'] as const)

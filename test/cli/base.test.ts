@@ -26,7 +26,11 @@ describe('what is not there', () => {
   })
 
   test.each([
-    [['node', 'stop'], 'Missing argument NODE.'],
+    [['node', 'stop'], 'The node is missing.'],
+    [['cluster', 'join'], 'The node that shall join is missing.'],
+    [['cluster', 'join', '127.0.0.1:1'], '--to, any node of the cluster, is missing.'],
+    [['buckets', 'move'], 'The list of buckets is missing.'],
+    [['buckets', 'move', '0-9'], '--to, the node that gets them, is missing.'],
     [['node', 'stop', 'a:1', 'b:2'], 'Unexpected argument: b:2.'],
     [['node', 'stop', 'nowhere:x'], '"nowhere:x" is not an address.'],
     [['node', 'start', '--port', '1e9'], '--port: Expected an integer'],
@@ -82,7 +86,7 @@ describe('help and version', () => {
     async (args) => {
       const {exit, stdout} = await kv(args)
       expect(exit).toBe(0)
-      expect(stdout).toContain('$ kv node stop NODE')
+      expect(stdout).toContain('$ kv node stop [NODE]')
     },
   )
 
