@@ -156,6 +156,7 @@ function resetstat(c: Context): void {
   c.effects.expiredKeys = 0
   c.effects.expiredFields = 0
   c.effects.evictedKeys = 0
+  c.engine.bucketStats.resetAll()
   for (const command of c.engine.table.byName.values()) {
     for (const one of [command, ...(command.subcommands?.values() ?? [])]) {
       one.calls = 0
