@@ -39,6 +39,7 @@ import {Pause, REFUSE, RUN} from './pause.ts'
 import {Waits} from './command/waits.ts'
 import {Slowlog} from './slowlog.ts'
 import {BucketStats} from './bucket-stats.ts'
+import {LatencyMonitor} from './latency.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
 import {isFromBrowser, unknownCommand, unknownSubcommand} from './command/unknown.ts'
 import {Defrag} from './keyspace/defrag.ts'
@@ -101,6 +102,7 @@ export class Engine {
   readonly table = new CommandTable(ALL_COMMANDS)
   readonly stats: EngineStats = {commandsProcessed: 0, keyspaceHits: 0, keyspaceMisses: 0, errorReplies: 0}
   readonly bucketStats = new BucketStats()
+  readonly latency = new LatencyMonitor()
   /** Sessions that sent MONITOR. */
   readonly monitors = new Set<Session>()
   /** Password that AUTH wants, or '' for none. */
@@ -165,6 +167,11 @@ export class Engine {
       if (this.roles.isServing(bucket)) return this.keyspace.fairNode(this.keyspace.table(bucket), random)
     }
     return 0
+  }
+
+  /** The command that was executed last; there must have been one. */
+  get lastCommand(): Command {
+    return this.#context.command
   }
 
   /** The driver calls this before each input. `unixMs`: wall clock, whole ms. */
