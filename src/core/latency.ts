@@ -12,6 +12,8 @@ const STEPS = 4
 const STEP_BITS = 2
 /** 2^30 us = 18 minutes; what took longer counts there. */
 const DOUBLINGS = 31
+/** What took longer than 2^24 us = 17 s is not told apart where steps are listed. */
+const MERGED_DOUBLINGS = 24
 const CELLS = DOUBLINGS * STEPS
 
 /** Counts by logarithmic steps; 1 KB. Times in whole microseconds, from 1. */
@@ -40,17 +42,33 @@ export class LatencyHistogram {
     return 0
   }
 
+  /** Of all of these together, how many took no longer than 1, 3, 7 ... us and, at last, at all; every step, so that the bounds are the same each time. */
+  static merge(histograms: readonly LatencyHistogram[]): [us: number, count: number][] {
+    const rows: [number, number][] = []
+    let seen = 0
+    for (let doubling = 0; doubling < DOUBLINGS; doubling++) {
+      for (const one of histograms) seen += one.#inDoubling(doubling)
+      if (doubling < MERGED_DOUBLINGS) rows.push([2 ** (doubling + 1) - 1, seen])
+    }
+    return [...rows, [Infinity, seen]]
+  }
+
   /** How many took no longer than 1, 3, 7, 15 ... us; only those steps in which there are some. */
   cumulative(): [us: number, count: number][] {
     const rows: [number, number][] = []
     let seen = 0
     for (let doubling = 0; doubling < DOUBLINGS; doubling++) {
-      let here = 0
-      for (let step = 0; step < STEPS; step++) here += this.#cells[doubling * STEPS + step]!
+      const here = this.#inDoubling(doubling)
       seen += here
       if (here > 0) rows.push([2 ** (doubling + 1) - 1, seen])
     }
     return rows
+  }
+
+  #inDoubling(doubling: number): number {
+    let count = 0
+    for (let step = 0; step < STEPS; step++) count += this.#cells[doubling * STEPS + step]!
+    return count
   }
 }
 
