@@ -37,11 +37,13 @@ export async function withCluster<T>(flags: ConnectFlags, work: (link: ClusterLi
 export class ClusterLink {
   readonly password: string | undefined
   readonly #seeds: readonly Address[]
+  readonly #timeoutMs: number | undefined
   #members: readonly Address[] = []
   #connection: Connection | undefined
 
-  /** Connects with its first request. Errors: E_USAGE. */
-  constructor(flags: ConnectFlags) {
+  /** Connects with its first request. `timeoutMs`: for a connection, and for a reply; the usual ones if it is not said. Errors: E_USAGE. */
+  constructor(flags: ConnectFlags, timeoutMs?: number) {
+    this.#timeoutMs = timeoutMs
     this.#seeds = nodeAddresses(flags.node)
     if (this.#seeds.length === 0) requireAddress(flags.node)
     this.password = readPassword(flags['password-file'])
@@ -103,7 +105,9 @@ export class ClusterLink {
 
   async #sendBy(attempt: Connection | Address, args: readonly string[]): Promise<Reply> {
     if (!(attempt instanceof Connection)) {
-      this.#connection = await Connection.connect(attempt, {password: this.password})
+      const ms = this.#timeoutMs
+      const limits = ms === undefined ? {} : {connectTimeoutMs: ms, replyTimeoutMs: ms}
+      this.#connection = await Connection.connect(attempt, {password: this.password, ...limits})
       return this.#connection.send(args)
     }
     return attempt.send(args)

@@ -31,9 +31,9 @@ export const nodeFlags = {
       'Serve /metrics, /livez, /readyz and /cluster over HTTP on this port; 0 picks a free one, without it none.',
   }),
   'admin-host': Flags.string({
-    default: '127.0.0.1',
+    helpValue: 'host',
     dependsOn: ['admin-port'],
-    description: 'Address of the admin port. Who reaches it reads figures without a password.',
+    description: 'Address of the admin port; default 127.0.0.1. Who reaches it reads figures without a password.',
   }),
   'secret-file': Flags.string({
     helpValue: 'file',
@@ -54,7 +54,7 @@ export interface NodeFlags {
   readonly join: string | undefined
   readonly 'peer-port': number | undefined
   readonly 'admin-port': number | undefined
-  readonly 'admin-host': string
+  readonly 'admin-host': string | undefined
   readonly 'secret-file': string | undefined
   readonly 'password-file': string | undefined
   readonly 'log-level': LogLevel
@@ -88,7 +88,8 @@ export function networkOptions(flags: NodeFlags): NetworkOptions {
     ...(secret !== undefined && {secret}),
     ...(flags.join !== undefined && {join: joinAddresses(flags.join)}),
     ...(flags['peer-port'] !== undefined && {peerPort: flags['peer-port']}),
-    ...(flags['admin-port'] !== undefined && {adminPort: flags['admin-port'], adminHost: flags['admin-host']}),
+    ...(flags['admin-port'] !== undefined && {adminPort: flags['admin-port']}),
+    ...(flags['admin-host'] !== undefined && {adminHost: flags['admin-host']}),
     plants: plantsOf(process.env),
     peerVia: peerViaOf(process.env),
   }

@@ -128,6 +128,8 @@ function replication(c: Context): readonly Field[] {
     ['master_repl_offset', c.effects.changes],
     ['second_repl_offset', -1],
     ['repl_backlog_active', 0],
+    // Ours: sent to copies and data logs, and not acknowledged by them yet.
+    ['kv_unacknowledged_bytes', c.engine.cluster?.links.all.reduce((sum, link) => sum + link.unackedBytes, 0) ?? 0],
   ]
 }
 
