@@ -7,22 +7,13 @@ import {Connection} from '../client/connection.ts'
 import {ReplyError} from '../client/errors.ts'
 import {isError, replyText, type Reply} from '../client/reply.ts'
 import {KvError, type ErrorCode} from '../errors.ts'
-import {readPassword, requireAddress, type ConnectFlags} from './connect.ts'
+import {nodeAddresses, readPassword, requireAddress, type ConnectFlags} from './connect.ts'
 import {parseState, type ClusterState} from './cluster-state.ts'
 
 /** Another node may do better. */
 const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['E_CONNECT', 'E_CLOSED_UNSENT', 'E_CLOSED_MAYBE', 'E_TIMEOUT'])
 /** What a node says when a change cannot be taken down at this moment. */
 const NO_LEADER = 'has no leader at the moment'
-
-/** The addresses of a flag: one, or several with commas between them. Errors: E_USAGE. */
-export function nodeAddresses(text: string): Address[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map(requireAddress)
-}
 
 /** Runs `work` with a link that is closed afterwards, whatever happens. Errors: those of `work`, E_USAGE. */
 export async function withCluster<T>(flags: ConnectFlags, work: (link: ClusterLink) => Promise<T>): Promise<T> {
