@@ -3,7 +3,7 @@ import {BaseCommand} from '../src/cli/base-command.ts'
 import {runBench, type BenchPlan} from '../src/cli/bench/bench.ts'
 import {parseMix} from '../src/cli/bench/mix.ts'
 import {benchReport, benchTable, benchTrouble, progressLine} from '../src/cli/bench/report.ts'
-import {readPassword, requireAddress} from '../src/cli/connect.ts'
+import {firstAddress, readPassword} from '../src/cli/connect.ts'
 import {amountOf, connectFlags} from '../src/cli/flags.ts'
 import {Progress} from '../src/cli/progress.ts'
 import {prose} from '../src/cli/prose.ts'
@@ -100,7 +100,7 @@ function benchPlan(flags: BenchFlags): BenchPlan {
   if (size > 2 ** 32) throw new KvError('E_USAGE', '--keys can be at most 4,294,967,296.')
   const seconds = flags.seconds ?? (flags.requests === undefined ? '10s' : undefined)
   return {
-    node: requireAddress(flags.node),
+    node: firstAddress(flags.node),
     password: readPassword(flags['password-file']),
     mix: parseMix(flags.mix),
     clients: flags.clients,

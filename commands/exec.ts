@@ -3,7 +3,7 @@ import {formatAddress} from '../src/base/address.ts'
 import {isError} from '../src/client/reply.ts'
 import {ReplyError} from '../src/client/errors.ts'
 import {BaseCommand} from '../src/cli/base-command.ts'
-import {clusterClient, requireAddress} from '../src/cli/connect.ts'
+import {clusterClient, firstAddress} from '../src/cli/connect.ts'
 import {refuseEndlessCommand} from '../src/cli/endless-commands.ts'
 import {amountOf, connectFlags} from '../src/cli/flags.ts'
 import {formatReply, jsonReply, rawReply} from '../src/cli/format-reply.ts'
@@ -54,7 +54,7 @@ export default class Exec extends BaseCommand {
     refuseEndlessCommand(args.command)
     if (flags.stdin) request.push(await readStdin())
     const client = clusterClient(flags, {replyTimeoutMs: amountOf('milliseconds', 'timeout', flags.timeout)})
-    const {reply, from} = await client.sendTo(requireAddress(flags.node), request).catch((error: unknown) => {
+    const {reply, from} = await client.sendTo(firstAddress(flags.node), request).catch((error: unknown) => {
       client.cut()
       throw error
     })

@@ -226,6 +226,14 @@ export const LOG_READ_BYTES = 1024 * 1024
 export const LOG_FOLLOW_POLL_MS = 50
 /** What is wrong with a data log is listed up to this; the rest is counted. */
 export const LOG_FINDINGS_MAX = 1_000
+/** Header of a request to the admin port. */
+export const ADMIN_HEADER_BYTES_MAX = 8 * 1024
+/** Who may watch a node at a time. */
+export const ADMIN_CONNECTIONS_MAX = 64
+/** The time that a whole request to the admin port may take, and that a silent connection is kept. */
+export const ADMIN_REQUEST_TIMEOUT_MS = 5_000
+/** ... and for so long a client may read nothing of its answer. */
+export const ADMIN_RESPONSE_TIMEOUT_MS = 10_000
 /** The tester of consistency (kv chaos): a node that is called must answer within this. */
 export const CHAOS_CONNECT_TIMEOUT_MS = 1_000
 /** ... and a request; after that nobody knows what became of it. Longer than a failover. */

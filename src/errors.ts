@@ -67,7 +67,8 @@ export const ERROR_KINDS = {
   E_INTERRUPTED: {exitCode: EXIT.interrupted, when: 'Ctrl-C, or the caller gave up.'},
   E_UNKNOWN_COMMAND: {exitCode: EXIT.unknownCommand, when: 'There is no such `kv` command.'},
   E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},
-  E_NOT_FOUND: {exitCode: EXIT.notFound, when: 'There is no such node in the cluster.'},
+  E_NOT_FOUND: {exitCode: EXIT.notFound, when: 'There is no such node in the cluster, or no such context.'},
+  E_CONTEXT: {exitCode: EXIT.failed, when: 'The file of the contexts is damaged, or cannot be read or written.'},
   E_REFUSED: {exitCode: EXIT.refused, when: 'The action needs --yes.'},
   E_TARGET: {
     exitCode: EXIT.failed,

@@ -1,7 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../../src/cli/base-command.ts'
-import {nodeAddresses} from '../../src/cli/cluster-link.ts'
-import {readPassword} from '../../src/cli/connect.ts'
+import {nodeAddresses, readPassword} from '../../src/cli/connect.ts'
 import {amountOf, connectFlags} from '../../src/cli/flags.ts'
 import {bucketsOf, keyMatcher, timeOf} from '../../src/cli/log-flags.ts'
 import {Progress} from '../../src/cli/progress.ts'

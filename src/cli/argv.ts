@@ -12,7 +12,7 @@ export function helpAsFlag(argv: readonly string[]): readonly string[] {
 }
 
 /** Flags of `kv exec` that take a value in the next argument; a test holds them against the command. */
-export const EXEC_VALUE_FLAGS: readonly string[] = ['--node', '-n', '--password-file', '--timeout']
+export const EXEC_VALUE_FLAGS: readonly string[] = ['--node', '-n', '--context', '--password-file', '--timeout']
 
 /** The same arguments with `--` before the data command, if this is `exec` and none is there. */
 export function shieldExecArguments(argv: readonly string[]): string[] {

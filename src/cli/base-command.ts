@@ -4,10 +4,15 @@
  * rest.
  */
 import {Command} from '@oclif/core'
+import type {Interfaces} from '@oclif/core'
 import type {ChalkInstance} from 'chalk'
 import type {EXIT} from '../errors.ts'
+import {chosenContext} from './contexts.ts'
 import {failureJson, failureLine, toFailure} from './report.ts'
 import {styleFor} from './style.ts'
+
+/** Flags or arguments by name, as oclif has them. */
+type Named = Record<string, unknown>
 
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
@@ -15,6 +20,21 @@ export abstract class BaseCommand extends Command {
   /** Colour for stdout and stderr, if they have any. */
   protected readonly style: ChalkInstance = styleFor(process.stdout)
   protected readonly errorStyle: ChalkInstance = styleFor(process.stderr)
+
+  /** As oclif does it; a node that nobody named is the context's. Errors: E_NOT_FOUND, E_CONTEXT if that cannot be used. */
+  protected override async parse<F extends Named, B extends Named, A extends Named>(
+    options?: Interfaces.Input<F, B, A>,
+    argv?: string[],
+  ): Promise<Interfaces.ParserOutput<F, B, A>> {
+    const output = await super.parse(options, argv)
+    const {flags, metadata} = output as {flags: Record<string, unknown>; metadata: typeof output.metadata}
+    const isFree = metadata.flags['node']?.setFromDefault === true && 'context' in (this.ctor.flags ?? {})
+    const context = isFree ? chosenContext(flags['context'] as string | undefined) : null
+    if (!context) return output
+    flags['node'] = context.node
+    if (!process.env['KV_PASSWORD']) flags['password-file'] ??= context.passwordFile
+    return output
+  }
 
   /** The exit code of a command that ran through but has bad news. */
   protected setExit(code: (typeof EXIT)[keyof typeof EXIT]): void {

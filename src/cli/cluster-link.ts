@@ -7,22 +7,13 @@ import {Connection} from '../client/connection.ts'
 import {ReplyError} from '../client/errors.ts'
 import {isError, replyText, type Reply} from '../client/reply.ts'
 import {KvError, type ErrorCode} from '../errors.ts'
-import {readPassword, requireAddress, type ConnectFlags} from './connect.ts'
+import {nodeAddresses, readPassword, requireAddress, type ConnectFlags} from './connect.ts'
 import {parseState, type ClusterState} from './cluster-state.ts'
 
 /** Another node may do better. */
 const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(['E_CONNECT', 'E_CLOSED_UNSENT', 'E_CLOSED_MAYBE', 'E_TIMEOUT'])
 /** What a node says when a change cannot be taken down at this moment. */
 const NO_LEADER = 'has no leader at the moment'
-
-/** The addresses of a flag: one, or several with commas between them. Errors: E_USAGE. */
-export function nodeAddresses(text: string): Address[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map(requireAddress)
-}
 
 /** Runs `work` with a link that is closed afterwards, whatever happens. Errors: those of `work`, E_USAGE. */
 export async function withCluster<T>(flags: ConnectFlags, work: (link: ClusterLink) => Promise<T>): Promise<T> {
@@ -37,11 +28,13 @@ export async function withCluster<T>(flags: ConnectFlags, work: (link: ClusterLi
 export class ClusterLink {
   readonly password: string | undefined
   readonly #seeds: readonly Address[]
+  readonly #timeoutMs: number | undefined
   #members: readonly Address[] = []
   #connection: Connection | undefined
 
-  /** Connects with its first request. Errors: E_USAGE. */
-  constructor(flags: ConnectFlags) {
+  /** Connects with its first request. `timeoutMs`: for a connection, and for a reply; the usual ones if it is not said. Errors: E_USAGE. */
+  constructor(flags: ConnectFlags, timeoutMs?: number) {
+    this.#timeoutMs = timeoutMs
     this.#seeds = nodeAddresses(flags.node)
     if (this.#seeds.length === 0) requireAddress(flags.node)
     this.password = readPassword(flags['password-file'])
@@ -103,7 +96,9 @@ export class ClusterLink {
 
   async #sendBy(attempt: Connection | Address, args: readonly string[]): Promise<Reply> {
     if (!(attempt instanceof Connection)) {
-      this.#connection = await Connection.connect(attempt, {password: this.password})
+      const ms = this.#timeoutMs
+      const limits = ms === undefined ? {} : {connectTimeoutMs: ms, replyTimeoutMs: ms}
+      this.#connection = await Connection.connect(attempt, {password: this.password, ...limits})
       return this.#connection.send(args)
     }
     return attempt.send(args)

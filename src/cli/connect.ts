@@ -1,20 +1,16 @@
 /** From flags to a client: the address, the password, and errors that name what was typed. */
 import {readFileSync} from 'node:fs'
-import {parseAddress, type Address} from '../base/address.ts'
 import {ClusterClient, type ClusterOptions} from '../client/cluster-client.ts'
-import {DEFAULT_PORT} from '../constants.ts'
 import {KvError} from '../errors.ts'
+import {nodeAddresses, requireAddress} from './addresses.ts'
+
+export {firstAddress, nodeAddresses, requireAddress} from './addresses.ts'
 
 export interface ConnectFlags {
   readonly node: string
+  /** Name of a context, see contexts.ts; `node` is what came of it. */
+  readonly context?: string | undefined
   readonly 'password-file'?: string | undefined
-}
-
-/** Parses an address argument; a bare host gets the default port. Errors: E_USAGE. */
-export function requireAddress(text: string): Address {
-  const address = parseAddress(text, DEFAULT_PORT)
-  if (address) return address
-  throw new KvError('E_USAGE', `"${text}" is not an address.`, 'Write host:port, for example 127.0.0.1:7379.')
 }
 
 /**
@@ -37,5 +33,7 @@ export function readPassword(file: string | undefined): string | undefined {
 
 /** A client of the cluster that the named node belongs to; it connects with its first request. Errors: E_USAGE. */
 export function clusterClient(flags: ConnectFlags, options: ClusterOptions = {}): ClusterClient {
-  return new ClusterClient([requireAddress(flags.node)], {...options, password: readPassword(flags['password-file'])})
+  const seeds = nodeAddresses(flags.node)
+  if (seeds.length === 0) requireAddress(flags.node)
+  return new ClusterClient(seeds, {...options, password: readPassword(flags['password-file'])})
 }

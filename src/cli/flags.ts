@@ -30,6 +30,11 @@ export const connectFlags = {
     helpValue: 'host:port',
     description: 'Any node of the cluster.',
   }),
+  context: Flags.string({
+    env: 'KV_CONTEXT',
+    helpValue: 'name',
+    description: 'Named cluster to ask if no node is named (kv context list).',
+  }),
   'password-file': Flags.string({
     helpValue: 'file',
     description: 'File that holds the password (first line). KV_PASSWORD does the same.',

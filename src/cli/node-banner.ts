@@ -16,6 +16,7 @@ export function nodeBanner(node: RunningNode, options: NodeOptions, style: Chalk
     ['data dir', options.dataDir ?? 'none: its id lives as long as the process'],
     ['savefile', saveFileText(node, options)],
     ['memory', memoryText(options)],
+    ...adminFact(node),
   ]
   const lines = facts.map(([name, value]) => `  ${style.dim(name.padEnd(9))} ${value}`)
   return [
@@ -28,6 +29,11 @@ export function nodeBanner(node: RunningNode, options: NodeOptions, style: Chalk
     `  ${style.dim('stop')}      Ctrl-C (twice: at once, saving nothing), or ${self} node stop ${local}`,
     '',
   ].join('\n')
+}
+
+/** Where figures are read, if anywhere. */
+function adminFact({admin}: RunningNode): [string, string][] {
+  return admin ? [['admin', `http://${formatAddress(reachable(admin))}/metrics`]] : []
 }
 
 /** An address that can be typed on this machine: listening everywhere is not a place to connect to. */
@@ -57,6 +63,7 @@ export function logBanner(node: RunningNode, dir: string, ack: string, style: Ch
     `  ${style.dim('node id')}   ${node.nodeId}`,
     `  ${style.dim('address')}   ${formatAddress(node.address)}`,
     `  ${style.dim('ack')}       ${ack}`,
+    ...adminFact(node).map(([name, value]) => `  ${style.dim(name.padEnd(9))} ${value}`),
     '',
     `  ${style.dim('watch')}     ${self} log tail ${dir} -f`,
     `  ${style.dim('stop')}      Ctrl-C`,

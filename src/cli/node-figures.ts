@@ -14,12 +14,16 @@ export async function nodeFigures(address: Address, password: string | undefined
   const options = {password, connectTimeoutMs: ASK_TIMEOUT_MS, replyTimeoutMs: ASK_TIMEOUT_MS}
   const connection = await Connection.connect(address, options)
   try {
-    const text = replyText(await connection.call(['INFO'])) ?? ''
-    const lines = text.split('\r\n').filter((line) => line.includes(':'))
-    return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+    return parseFigures(replyText(await connection.call(['INFO'])) ?? '')
   } finally {
     connection.close()
   }
+}
+
+/** The lines `name:value` of INFO. */
+export function parseFigures(text: string): Figures {
+  const lines = text.split('\r\n').filter((line) => line.includes(':'))
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
 }
 
 /** Keys of the buckets of which the node is master. */

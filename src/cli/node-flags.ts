@@ -24,6 +24,17 @@ export const nodeFlags = {
     max: 65_535,
     description: 'Port for other nodes; default the client port + 10000.',
   }),
+  'admin-port': Flags.integer({
+    min: 0,
+    max: 65_535,
+    description:
+      'Serve /metrics, /livez, /readyz and /cluster over HTTP on this port; 0 picks a free one, without it none.',
+  }),
+  'admin-host': Flags.string({
+    helpValue: 'host',
+    dependsOn: ['admin-port'],
+    description: 'Address of the admin port; default 127.0.0.1. Who reaches it reads figures without a password.',
+  }),
   'secret-file': Flags.string({
     helpValue: 'file',
     description: 'What nodes must share to talk to each other; one line.',
@@ -42,6 +53,8 @@ export interface NodeFlags {
   readonly announce: string | undefined
   readonly join: string | undefined
   readonly 'peer-port': number | undefined
+  readonly 'admin-port': number | undefined
+  readonly 'admin-host': string | undefined
   readonly 'secret-file': string | undefined
   readonly 'password-file': string | undefined
   readonly 'log-level': LogLevel
@@ -50,7 +63,17 @@ export interface NodeFlags {
 
 type NetworkOptions = Pick<
   NodeOptions,
-  'host' | 'port' | 'announce' | 'password' | 'secret' | 'join' | 'peerPort' | 'plants' | 'peerVia'
+  | 'host'
+  | 'port'
+  | 'announce'
+  | 'password'
+  | 'secret'
+  | 'join'
+  | 'peerPort'
+  | 'plants'
+  | 'peerVia'
+  | 'adminPort'
+  | 'adminHost'
 >
 
 /** Where the node is, whom it joins, and whom it trusts. Errors: E_USAGE, and those of reading a file. */
@@ -65,6 +88,8 @@ export function networkOptions(flags: NodeFlags): NetworkOptions {
     ...(secret !== undefined && {secret}),
     ...(flags.join !== undefined && {join: joinAddresses(flags.join)}),
     ...(flags['peer-port'] !== undefined && {peerPort: flags['peer-port']}),
+    ...(flags['admin-port'] !== undefined && {adminPort: flags['admin-port']}),
+    ...(flags['admin-host'] !== undefined && {adminHost: flags['admin-host']}),
     plants: plantsOf(process.env),
     peerVia: peerViaOf(process.env),
   }

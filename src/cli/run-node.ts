@@ -28,6 +28,8 @@ export type NodeEvent =
       readonly port: number
       readonly nodeId: string
       readonly keysLoaded: number
+      /** Null: none was asked for. */
+      readonly adminPort: number | null
       readonly pid: number
     }
   | {readonly event: 'stopping'; readonly cause: string}
@@ -55,7 +57,15 @@ export async function runNode(options: RunOptions): Promise<NodeExit> {
   const node = await options.start(options.node, ui.log)
   const unlisten = listenForStop(node, options)
   const {host, port} = node.address
-  ui.event({event: 'started', host, port, nodeId: node.nodeId, keysLoaded: node.keysLoaded, pid: process.pid})
+  ui.event({
+    event: 'started',
+    host,
+    port,
+    nodeId: node.nodeId,
+    keysLoaded: node.keysLoaded,
+    adminPort: node.admin?.port ?? null,
+    pid: process.pid,
+  })
   ui.banner(node)
   const exit = await node.stopped
   unlisten()

@@ -38,6 +38,8 @@ import {ERR_NO_REPLICAS, lacksReplicas, movedError, readsReplica} from './cluste
 import {Pause, REFUSE, RUN} from './pause.ts'
 import {Waits} from './command/waits.ts'
 import {Slowlog} from './slowlog.ts'
+import {BucketStats} from './bucket-stats.ts'
+import {LatencyMonitor} from './latency.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
 import {isFromBrowser, unknownCommand, unknownSubcommand} from './command/unknown.ts'
 import {Defrag} from './keyspace/defrag.ts'
@@ -99,6 +101,8 @@ export class Engine {
   readonly random: Prng
   readonly table = new CommandTable(ALL_COMMANDS)
   readonly stats: EngineStats = {commandsProcessed: 0, keyspaceHits: 0, keyspaceMisses: 0, errorReplies: 0}
+  readonly bucketStats = new BucketStats()
+  readonly latency = new LatencyMonitor()
   /** Sessions that sent MONITOR. */
   readonly monitors = new Set<Session>()
   /** Password that AUTH wants, or '' for none. */
@@ -122,7 +126,8 @@ export class Engine {
     this.effects = new Effects(this.keyspace, this.maps)
     this.parking = new Parking(host)
     this.waits = new Waits(host)
-    this.roles = new Roles(this.parking)
+    this.roles = new Roles(this.parking, (bucket) => this.bucketStats.reset(bucket))
+    this.parking.onReply = (bucket, bytes) => this.bucketStats.countReply(bucket, bytes)
     this.eviction = new Eviction(this.effects, this.random.fork(), this.roles)
     this.expiry = new Expiry(this.effects, this.roles)
     this.defrag = new Defrag(this.keyspace)
@@ -162,6 +167,11 @@ export class Engine {
       if (this.roles.isServing(bucket)) return this.keyspace.fairNode(this.keyspace.table(bucket), random)
     }
     return 0
+  }
+
+  /** The command that was executed last; there must have been one. */
+  get lastCommand(): Command {
+    return this.#context.command
   }
 
   /** The driver calls this before each input. `unixMs`: wall clock, whole ms. */
@@ -432,6 +442,7 @@ export class Engine {
     context.session.lastCommand = command.fullName
     command.calls++
     this.stats.commandsProcessed++
+    const replyStart = context.out.pos
     command.run!(context)
     if (this.gate !== null) this.#touch(this.gate, context, command)
     if (context.verdict === PARKED) {
@@ -440,11 +451,16 @@ export class Engine {
       this.stats.commandsProcessed--
       return
     }
+    if (command.firstKey !== 0) this.#countInBucket(context, replyStart)
     if (context.hasFailed) {
       command.failedCalls++
       this.stats.errorReplies++
     }
     if (this.monitors.size > 0 && (command.bits & (IS_SKIP_MONITOR | IS_ADMIN)) === 0) this.#feedMonitors(context)
+  }
+
+  #countInBucket({bucket, request, session, out}: Context, replyStart: number): void {
+    this.bucketStats.count(bucket, request, session.replyMode === REPLY_ON ? out.pos - replyStart : 0)
   }
 
   /** The reply speaks of the command's bucket, or of all. */

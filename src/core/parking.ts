@@ -39,6 +39,8 @@ export class Parking {
   #jobs: Running[] = []
   /** Called before a job's reply is written. */
   onAnswer: (job: Job) => void = () => undefined
+  /** Called when the reply of a job with a bucket was given to the host. */
+  onReply: (bucket: number, bytes: number) => void = () => undefined
 
   constructor(host: Host) {
     this.#host = host
@@ -140,8 +142,18 @@ export class Parking {
     const pieces = job.pieces()
     this.onAnswer(job)
     if (pieces === null) this.#host.close(session)
-    else if (pieces.length > 0) this.#host.completeWith(session, pieces)
-    else this.#host.complete(session, (out) => job.reply(out))
+    else if (pieces.length === 0) this.#host.complete(session, (out) => this.#reply(job, out))
+    else {
+      const bytes = session.isAnswerMuted ? 0 : pieces.reduce((sum, {length}) => sum + length, 0)
+      this.#host.completeWith(session, pieces)
+      if (job.bucket >= 0) this.onReply(job.bucket, bytes)
+    }
+  }
+
+  #reply(job: Job, out: ReplyWriter): void {
+    const start = out.pos
+    job.reply(out)
+    if (job.bucket >= 0) this.onReply(job.bucket, out.pos - start)
   }
 }
 

@@ -29,6 +29,11 @@ export class Slowlog {
   #entries: SlowEntry[] = []
   #nextId = 0
 
+  /** Entries ever. */
+  get added(): number {
+    return this.#nextId
+  }
+
   get entries(): readonly SlowEntry[] {
     return this.#entries
   }

@@ -15,8 +15,7 @@
 import type {Socket} from 'node:net'
 import {DONE, PARKED, WAITING} from '../core/command/context.ts'
 import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
-import {shownArguments} from '../core/slowlog.ts'
-import {withoutSecrets} from '../core/monitor.ts'
+import {meterChunk} from './chunk-meter.ts'
 import {BAD, COMPLETE, NEED_MORE, RequestDecoder, copyRequest, trimRequest} from '../resp/request-decoder.ts'
 import {ReplyTooLargeError} from '../resp/reply-writer.ts'
 import {Sender} from './sender.ts'
@@ -257,29 +256,17 @@ export class Connection implements Recipient {
     return performance.now()
   }
 
-  /** Its part of a turn ends: hands over its replies, tells the slow log if it took long, lets go of what one huge request took. */
+  /** Its part of a turn ends: hands over its replies, tells the meter, lets go of what one huge request took. */
   #finish(began: number): void {
     const {engine} = this.#pool
     const now = performance.now()
     this.#handOver(now)
-    const tookUs = (now - began) * 1000
-    if (engine.slowlog.isSlow(tookUs) && engine.stats.commandsProcessed > this.#commandsBefore) this.#noteSlow(tookUs)
+    const count = engine.stats.commandsProcessed - this.#commandsBefore
+    if (count > 0) meterChunk(engine, this.session, this.#lastRequest, count, (now - began) * 1000)
     if (this.#lastRequest) {
       if (this.#lastRequest.buf.length > LARGE_BYTES) this.#pool.droppedBytes += this.#lastRequest.buf.length
       trimRequest(this.#lastRequest)
     }
-  }
-
-  #noteSlow(tookUs: number): void {
-    const {slowlog, now} = this.#pool.engine
-    const {session} = this
-    const request = this.#lastRequest
-    slowlog.add(
-      session,
-      now,
-      tookUs,
-      request === null ? [Buffer.from(session.lastCommand)] : shownArguments(withoutSecrets(request)),
-    )
   }
 
   /** A reply that is larger than any may be costs the client its connection; other errors are our bugs. */

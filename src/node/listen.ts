@@ -7,6 +7,8 @@ export interface Purpose {
   readonly name: string
   /** The flag that chooses another. */
   readonly flag: string
+  /** The flag that chooses another address; `--host` if it is not said. */
+  readonly hostFlag?: string
 }
 
 /** Port 0: any free one. Resolves with the port. Errors: E_PORT_IN_USE, E_ADDRESS. */
@@ -36,7 +38,12 @@ export function listenOn(
   })
 }
 
-function listenError(error: NodeJS.ErrnoException, host: string, port: number, {name, flag}: Purpose): KvError {
+function listenError(
+  error: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+  {name, flag, hostFlag = '--host'}: Purpose,
+): KvError {
   if (error.code === 'EADDRINUSE') {
     return new KvError(
       'E_PORT_IN_USE',
@@ -48,7 +55,7 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number, {
     return new KvError(
       'E_ADDRESS',
       `${host} is not an address of this machine`,
-      'choose another with --host, for instance 127.0.0.1',
+      `choose another with ${hostFlag}, for instance 127.0.0.1`,
     )
   }
   if (error.code === 'EACCES') {

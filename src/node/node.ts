@@ -9,6 +9,7 @@
 import {randomBytes} from 'node:crypto'
 import {join} from 'node:path'
 import {Engine} from '../core/engine.ts'
+import {Admin} from './admin/admin.ts'
 import {Collector} from './collector.ts'
 import {DataDir, newNodeId} from './data-dir.ts'
 import {EngineHost} from './engine-host.ts'
@@ -26,11 +27,13 @@ import type {ContentLoaded} from './load-content.ts'
 import {ClientServer} from './server.ts'
 import {Shutdown} from './shutdown.ts'
 import {Ticker} from './ticker.ts'
+import type {ShutdownOptions} from '../core/host.ts'
 import type {NodeLog} from './log.ts'
 import type {NodeOptions, RunningNode} from './options.ts'
 
 /** In the folder of a data log: the data dir of the node that writes it. */
 const LOG_NODE_DIR = 'node'
+const LOOPBACK = '127.0.0.1'
 
 /** Starts a node; resolves when it serves. Errors: KvError of the data dir, the savefile, the port. */
 export async function startNode(options: NodeOptions, log: NodeLog = SILENT_LOG): Promise<RunningNode> {
@@ -64,24 +67,21 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   const loaded = (options.join?.length ?? 0) > 0 ? null : ((await saver?.load()) ?? null)
   const server = new ClientServer(engine, options.maxClients, options.clientIdleTimeoutS)
   const ticker = new Ticker(engine, new Collector([engine.keyspace.memory, server]))
-  const shutdown = makeShutdown(options, log, {engine, server, ticker, saver, dataDir, host, driver})
+  const phase = {isServing: false}
+  const watched = {engine, phase: () => ({...phase, isStopping: shutdown.isStopping}), clients: server.connections}
+  const admin = options.adminPort === undefined ? null : new Admin(watched)
+  const shutdown = makeShutdown(options, log, {engine, server, ticker, saver, dataDir, host, driver, admin})
   host.connect({
     server,
     ticker,
     saver,
     meet: (address) => driver.meet(address),
     dataLog,
-    shutdown: async (wanted) => {
-      try {
-        await shutdown.join('SHUTDOWN', wanted)
-        return null
-      } catch (error) {
-        return `ERR Errors trying to SHUTDOWN: ${error instanceof Error ? error.message : String(error)}`
-      }
-    },
+    shutdown: (wanted) => shutDownFor(shutdown, wanted),
   })
   const port = await server.listen(options.host, options.port)
   try {
+    await admin?.listen(options.adminHost ?? LOOPBACK, options.adminPort!)
     await driver.openLog()
     const peerPort = await listenForPeers(driver, options, port)
     host.address = announced(options.announce ?? options.host, port)
@@ -93,17 +93,30 @@ async function startWith(options: NodeOptions, log: NodeLog, dataDir: DataDir | 
   } catch (error) {
     server.stopListening()
     ticker.stop()
+    admin?.stop()
     await driver.end(false)
     throw error
   }
   server.open()
+  phase.isServing = true
   log.info({nodeId, host: options.host, port, keys: engine.keyspace.keyCount}, 'serving')
   return {
     nodeId,
     address: {host: options.host, port},
     keysLoaded: loaded?.keys ?? content?.keys ?? 0,
+    ...(admin && {admin: admin.address}),
     stop: (cause) => shutdown.stop(cause),
     stopped: shutdown.stopped,
+  }
+}
+
+/** For a client that sent SHUTDOWN: an error text if the node goes on. */
+async function shutDownFor(shutdown: Shutdown, options: ShutdownOptions): Promise<string | null> {
+  try {
+    await shutdown.join('SHUTDOWN', options)
+    return null
+  } catch (error) {
+    return `ERR Errors trying to SHUTDOWN: ${error instanceof Error ? error.message : String(error)}`
   }
 }
 
@@ -139,10 +152,11 @@ interface Parts {
   readonly dataDir: DataDir | null
   readonly host: EngineHost
   readonly driver: ClusterDriver
+  readonly admin: Admin | null
 }
 
 function makeShutdown(options: NodeOptions, log: NodeLog, parts: Parts): Shutdown {
-  const {engine, server, ticker, saver, dataDir, host, driver} = parts
+  const {engine, server, ticker, saver, dataDir, host, driver, admin} = parts
   return new Shutdown({
     log,
     stopListening: () => server.stopListening(),
@@ -163,6 +177,7 @@ function makeShutdown(options: NodeOptions, log: NodeLog, parts: Parts): Shutdow
     finish: async (isOver) => {
       server.stopIdleTimer()
       ticker.stop()
+      admin?.stop()
       await driver.end(isOver && !engine.cluster?.isGone)
       await dataDir?.release()
     },

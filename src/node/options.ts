@@ -35,6 +35,10 @@ export interface NodeOptions {
   readonly isVoterOnly?: boolean
   /** Keeps a data log of the whole cluster; such a node holds no buckets, and keeps its id in the log's folder. */
   readonly dataLog?: DataLogOptions
+  /** Port of the HTTP server for those who watch the node; 0 picks a free one, absent: there is none. */
+  readonly adminPort?: number
+  /** Address that it listens on; default 127.0.0.1. */
+  readonly adminHost?: string
   /** What nodes of a cluster must share to talk to each other. */
   readonly secret?: string
   /** Buckets whose only copy went with the last process of this node begin empty. */
@@ -76,6 +80,8 @@ export interface RunningNode {
   /** Where it listens (the port that was picked, if 0 was asked for). */
   readonly address: NodeAddress
   readonly keysLoaded: number
+  /** Where those who watch it ask; absent without --admin-port. */
+  readonly admin?: NodeAddress
   /**
    * Fires the one shutdown event; a second call asks for haste. Resolves when everything has stopped.
    * In haste the savefile is not written (unless it is nearly done) and clients are cut off; `reason` says what was lost.

@@ -74,6 +74,10 @@ export class Shutdown {
     })
   }
 
+  get isStopping(): boolean {
+    return this.#running !== null
+  }
+
   /** Fires the event, or, if it was fired already, asks for haste. Rejects if the save fails and the node goes on. */
   stop(cause: string): Promise<NodeExit> {
     if (this.#running && !this.#isOver) this.#makeHaste(cause)

@@ -19,6 +19,8 @@ export class Ticker {
   operationsPerSecond = 0
   #sampledAt = 0
   #sampledCommands = 0
+  /** When the last tick came, monotonic ms. */
+  #tickedAt = 0
 
   constructor(engine: Engine, collector: Collector) {
     this.#engine = engine
@@ -26,6 +28,7 @@ export class Ticker {
   }
 
   start(): void {
+    this.#tickedAt = performance.now()
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
   }
 
@@ -43,13 +46,21 @@ export class Ticker {
   readonly #work = (): void => {
     this.#isScheduled = false
     if (this.#isStopped) return
-    this.#engine.setTime(Date.now())
-    if (this.#engine.work(WORK_BUDGET)) this.requestWork()
-    this.#engine.cluster?.flush(performance.now())
+    const engine = this.#engine
+    engine.setTime(Date.now())
+    const began = performance.now()
+    if (engine.work(WORK_BUDGET)) this.requestWork()
+    const ended = performance.now()
+    engine.latency.note('background-work', engine.now, ended - began)
+    engine.cluster?.flush(ended)
   }
 
   #tick(): void {
     const now = Date.now()
+    const monotonic = performance.now()
+    // A tick that is late waited for something that held the loop up.
+    this.#engine.latency.note('loop-stall', now, monotonic - this.#tickedAt - TICK_MS)
+    this.#tickedAt = monotonic
     this.#engine.tick(now)
     this.#collector.tick(now)
     if (now - this.#sampledAt < 1000) return

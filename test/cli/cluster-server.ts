@@ -75,12 +75,12 @@ export async function joinDeaf(fake: ClusterServer, n: number): Promise<void> {
 }
 
 /** The cluster takes the member to be down. */
-export function down(fake: ClusterServer, n: number): void {
+export function down(fake: Pick<ClusterServer, 'stage'>, n: number): void {
   fake.stage.apply({type: 'down', node: idOf(n), incarnation: memberInfo(n).incarnation})
 }
 
 /** Node 1 is gone with the only copy of these buckets. */
-export function loseCopies(fake: ClusterServer, buckets: string): void {
+export function loseCopies(fake: Pick<ClusterServer, 'stage'>, buckets: string): void {
   fake.stage.copy(1, buckets)
   fake.stage.move(1, buckets)
   const {incarnation} = memberInfo(1)

@@ -3,7 +3,16 @@ import {startChild, type Child, type ChildOptions, run, type Finished} from '../
 import {REPO_ROOT} from '../support/kv.ts'
 
 /** Nothing of the test runner's own environment decides what kv prints. */
-const CLEAN = {KV_NODE: '', KV_PASSWORD: '', NO_COLOR: '', TERM: 'xterm', NODE_ENV: '', KV_COMMAND: ''}
+const CLEAN = {
+  KV_NODE: '',
+  KV_CONTEXT: '',
+  XDG_CONFIG_HOME: '/nonexistent',
+  KV_PASSWORD: '',
+  NO_COLOR: '',
+  TERM: 'xterm',
+  NODE_ENV: '',
+  KV_COMMAND: '',
+}
 
 export function kv(args: readonly string[], options: ChildOptions = {}): Promise<Finished> {
   return run('./bin/kv', args, {...options, cwd: REPO_ROOT, env: {...CLEAN, ...options.env}})

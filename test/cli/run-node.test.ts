@@ -52,7 +52,15 @@ describe('a node in the foreground', () => {
   test('says where it is, passes signals on, and ends as the node ends', async () => {
     const {source, events, stops, exit, end} = await play(false)
     expect(events).toEqual([
-      {event: 'started', host: '127.0.0.1', port: 4321, nodeId: 'ab'.repeat(20), keysLoaded: 3, pid: process.pid},
+      {
+        event: 'started',
+        host: '127.0.0.1',
+        port: 4321,
+        nodeId: 'ab'.repeat(20),
+        keysLoaded: 3,
+        adminPort: null,
+        pid: process.pid,
+      },
     ])
     source.emit('SIGTERM')
     source.emit('SIGINT')

@@ -128,8 +128,6 @@ describe('CLUSTER of one node', () => {
     expect(one.call('CLUSTER', 'GETKEYSINSLOT', slot, 0)).toEqual([])
     expect(one.call('CLUSTER', 'COUNTKEYSINSLOT', 1)).toBe(0)
     expect(one.call('CLUSTER', 'GETKEYSINSLOT', 1, 10)).toEqual([])
-    expect(one.call('CLUSTER', 'SLOT-STATS', 'SLOTSRANGE', slot, slot)).toEqual([[slot, ['key-count', 3]]])
-    expect(one.call('CLUSTER', 'SLOT-STATS', 'ORDERBY', 'KEY-COUNT', 'LIMIT', 1)).toEqual([[slot, ['key-count', 3]]])
   })
 
   it('refuses what makes no sense for it', () => {

@@ -49,13 +49,14 @@ function memberJson(member: Member): object {
 }
 
 export function state(c: Context): void {
-  if (c.argc === 2) return c.out.bulkString(JSON.stringify(stateJson(c.engine)))
+  if (c.argc === 2) return c.out.bulkString(JSON.stringify(describeCluster(c.engine)))
   if (c.argc !== 3 || !c.is(2, 'PLAN')) return c.fail(ERR_SYNTAX)
   c.engine.waits.add(new Rehearsal(c.session, c.engine))
   c.verdict = WAITING
 }
 
-function stateJson(engine: Engine): object {
+/** What CLUSTER STATE says. */
+export function describeCluster(engine: Engine): object {
   const view = viewOf(engine)
   const {cluster} = engine
   const {map} = view
@@ -193,7 +194,7 @@ class Rehearsal implements Wait {
       carryOut(map)
       return null
     }
-    const answer = JSON.stringify({...stateJson(this.#engine), plan: difference(this.#before, map)})
+    const answer = JSON.stringify({...describeCluster(this.#engine), plan: difference(this.#before, map)})
     return (out) => out.bulkString(answer)
   }
 }

@@ -5,6 +5,7 @@
  */
 import {assert} from '../../base/assert.ts'
 import type {Context} from './context.ts'
+import type {LatencyHistogram} from '../latency.ts'
 
 /** Flags as Redis names them in `COMMAND`. */
 export type CommandFlag =
@@ -129,6 +130,9 @@ export class Command {
   calls = 0
   rejectedCalls = 0
   failedCalls = 0
+  /** Time of the chunks in which it was the last command, us, and samples of what one call takes; null: there are none. */
+  usec = 0
+  latency: LatencyHistogram | null = null
 
   constructor(spec: CommandSpec, parent?: CommandSpec) {
     this.spec = spec

@@ -52,6 +52,10 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
     get: (c) => String(c.engine.slowlog.lengthMax),
     set: (c, value) => setInteger(value, 0, (length) => (c.engine.slowlog.lengthMax = length)),
   },
+  'latency-monitor-threshold': {
+    get: (c) => String(c.engine.latency.thresholdMs),
+    set: (c, value) => setInteger(value, 0, (ms) => (c.engine.latency.thresholdMs = ms)),
+  },
   maxmemory: {
     get: (c) => String(c.engine.eviction.maxBytes),
     set: (c, value) => {
@@ -156,11 +160,14 @@ function resetstat(c: Context): void {
   c.effects.expiredKeys = 0
   c.effects.expiredFields = 0
   c.effects.evictedKeys = 0
+  c.engine.bucketStats.resetAll()
   for (const command of c.engine.table.byName.values()) {
     for (const one of [command, ...(command.subcommands?.values() ?? [])]) {
       one.calls = 0
       one.rejectedCalls = 0
       one.failedCalls = 0
+      one.usec = 0
+      one.latency = null
     }
   }
   c.out.ok()

@@ -128,6 +128,8 @@ function replication(c: Context): readonly Field[] {
     ['master_repl_offset', c.effects.changes],
     ['second_repl_offset', -1],
     ['repl_backlog_active', 0],
+    // Ours: sent to copies and data logs, and not acknowledged by them yet.
+    ['kv_unacknowledged_bytes', c.engine.cluster?.links.all.reduce((sum, link) => sum + link.unackedBytes, 0) ?? 0],
   ]
 }
 
@@ -140,18 +142,24 @@ function cpu(c: Context): readonly Field[] {
 }
 
 function commandstats(c: Context): readonly Field[] {
-  const fields: Field[] = []
-  const add = (command: Command): void => {
-    if (command.calls + command.rejectedCalls > 0) {
-      fields.push([
-        `cmdstat_${command.fullName}`,
-        `calls=${command.calls},usec=0,usec_per_call=0.00,rejected_calls=${command.rejectedCalls},failed_calls=${command.failedCalls}`,
-      ])
-    }
-    for (const sub of command.subcommands?.values() ?? []) add(sub)
-  }
-  for (const command of c.engine.table.byName.values()) add(command)
-  return fields
+  return allCommands(c)
+    .filter(({calls, rejectedCalls}) => calls + rejectedCalls > 0)
+    .map(({fullName, calls, usec, rejectedCalls, failedCalls}) => [
+      `cmdstat_${fullName}`,
+      `calls=${calls},usec=${Math.round(usec)},usec_per_call=${(calls === 0 ? 0 : usec / calls).toFixed(2)},rejected_calls=${rejectedCalls},failed_calls=${failedCalls}`,
+    ])
+}
+
+function latencystats(c: Context): readonly Field[] {
+  return allCommands(c).flatMap(({fullName, latency}): Field[] => {
+    if (latency === null) return []
+    const [p50, p99, p999] = [0.5, 0.99, 0.999].map((share) => latency.percentile(share).toFixed(3))
+    return [[`latency_percentiles_usec_${fullName}`, `p50=${p50},p99=${p99},p99.9=${p999}`]]
+  })
+}
+
+function allCommands(c: Context): Command[] {
+  return [...c.engine.table.byName.values()].flatMap((command) => [command, ...(command.subcommands?.values() ?? [])])
 }
 
 function keyspace(c: Context): readonly Field[] {
@@ -170,6 +178,7 @@ const SECTIONS: readonly (readonly [name: string, title: string, section: Sectio
   ['datalog', 'Datalog', datalogFields, true],
   ['cpu', 'CPU', cpu, true],
   ['commandstats', 'Commandstats', commandstats, false],
+  ['latencystats', 'Latencystats', latencystats, false],
   ['cluster', 'Cluster', () => [['cluster_enabled', 1]], true],
   ['keyspace', 'Keyspace', keyspace, true],
 ]

@@ -1,12 +1,13 @@
-/** LATENCY, SLOWLOG, MEMORY, DEBUG: looking into a running server. */
+/** SLOWLOG, MEMORY, DEBUG: looking into a running server. LATENCY is in latency.ts. */
 import {FLAG_EXPIRES, FLAG_LARGE, WORD_USED, nodeFlags, valueLength, word} from '../keyspace/node.ts'
 import {DESCRIPTOR_BYTES} from '../keyspace/dict.ts'
 import {encodingOf} from './encoding.ts'
 import {helpReply} from './help.ts'
+import {LATENCY_COMMAND} from './latency.ts'
 import {subcommandSyntax} from './unknown.ts'
 import {withSubcommands} from './command.ts'
 import {ERR_NOT_INTEGER, ERR_NO_SUCH_KEY, ERR_SYNTAX} from './context.ts'
-import {DEBUG_SPEC, LATENCY_SPEC, MEMORY_SPEC, SLOWLOG_SPEC} from './server-container-specs.ts'
+import {DEBUG_SPEC, MEMORY_SPEC, SLOWLOG_SPEC} from './server-container-specs.ts'
 import type {CommandSpec} from './command.ts'
 import type {Context} from './context.ts'
 
@@ -125,14 +126,7 @@ function slowlogGet(c: Context): void {
 }
 
 export const MONITORING_COMMANDS: readonly CommandSpec[] = [
-  withSubcommands(LATENCY_SPEC, {
-    latest: (c) => c.out.array(0),
-    history: (c) => c.out.array(0),
-    reset: (c) => c.out.integer(0),
-    doctor: (c) => c.out.verbatim('txt', 'No latency events were recorded.\n'),
-    histogram: (c) => c.out.map(0),
-    help: (c) => helpReply(c, LATENCY_SPEC),
-  }),
+  LATENCY_COMMAND,
   withSubcommands(SLOWLOG_SPEC, {
     get: slowlogGet,
     len: (c) => c.out.integer(c.engine.slowlog.entries.length),

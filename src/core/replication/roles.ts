@@ -22,11 +22,14 @@ export class Roles {
   readonly role = new Uint8Array(BUCKET_COUNT)
   servingCount = BUCKET_COUNT
   readonly #parking: Parking
+  readonly #onForeign: (bucket: number) => void
   /** Since when buckets are parked, monotonic ms. */
   readonly #parkedAt = new Map<number, number>()
 
-  constructor(parking: Parking) {
+  /** `onForeign`: the bucket became another node's, or is not any more. */
+  constructor(parking: Parking, onForeign: (bucket: number) => void = () => undefined) {
     this.#parking = parking
+    this.#onForeign = onForeign
   }
 
   /** Requests that wait are tried again, in the order they came, when the bucket is not parked any more. */
@@ -34,6 +37,7 @@ export class Roles {
     const before = this.role[bucket]!
     if (before === role) return
     this.role[bucket] = role
+    if (role === ROLE_FOREIGN || before === ROLE_FOREIGN) this.#onForeign(bucket)
     if (role === ROLE_SERVING) this.servingCount++
     else if (before === ROLE_SERVING) this.servingCount--
     if (IS_PARKED[role] && !IS_PARKED[before]) {

@@ -1,0 +1,101 @@
+/** kv top as it is used: on a terminal (tmux), in a pipe, and when nodes go. */
+import {execFileSync} from 'node:child_process'
+import {join} from 'node:path'
+import {expect, onTestFinished, test} from 'vitest'
+import {connectTo, liveNode} from '../../node/live-node.ts'
+import {REPO_ROOT} from '../../support/kv.ts'
+import {tempDir} from '../../support/temp.ts'
+import {waitFor} from '../../support/wait.ts'
+import {hasEscapes, kv, startKv} from '../kv-command.ts'
+
+class Tmux {
+  readonly #socket: string
+
+  constructor(folder: string, width: number, height: number) {
+    this.#socket = join(folder, 'tmux')
+    this.#run('-f', '/dev/null', 'new-session', '-d', '-x', String(width), '-y', String(height), 'env PS1=ready: sh')
+    onTestFinished(() => void this.#run('kill-server'))
+  }
+
+  #run(...args: readonly string[]): string {
+    return execFileSync('tmux', ['-S', this.#socket, ...args], {cwd: REPO_ROOT, encoding: 'utf8'})
+  }
+
+  /** `keys`: as `tmux send-keys` names them. */
+  type(...keys: readonly string[]): void {
+    this.#run('send-keys', ...keys)
+  }
+
+  resize(width: number, height: number): void {
+    this.#run('resize-window', '-x', String(width), '-y', String(height))
+  }
+
+  screen(): string {
+    return this.#run('capture-pane', '-p')
+  }
+
+  async shows(what: RegExp): Promise<string> {
+    return waitFor(`the screen shows ${what.source}`, () => (what.test(this.screen()) ? this.screen() : undefined))
+  }
+}
+
+test('on a terminal: the table, keys, a new size, a node that goes; the terminal is as before', async () => {
+  const node = await liveNode()
+  const address = `127.0.0.1:${node.address.port}`
+  const tmux = new Tmux(tempDir('top').path, 100, 20)
+  await tmux.shows(/ready:/)
+  tmux.type('echo before', 'Enter', `./bin/kv top -n ${address} --interval 200ms`, 'Enter')
+  const screen = await tmux.shows(/NODE +ROLE +STATE +MASTERS/)
+  expect(screen).toMatch(new RegExp(`${address} +leader +up +16,384`))
+  expect(screen).not.toContain('before')
+  const connection = await connectTo(node)
+  await connection.call('SET', 'k', 'v')
+  tmux.type('Enter')
+  await tmux.shows(/requests +\d/)
+  tmux.type('b')
+  await tmux.shows(/No bucket is used|BUCKET +OPS/)
+  tmux.type('?')
+  await tmux.shows(/the busiest buckets/)
+  tmux.resize(20, 8)
+  tmux.type('Escape')
+  await tmux.shows(/^NODE +OPS\/S$/m)
+  tmux.resize(100, 20)
+  await node.stop('test')
+  await tmux.shows(/no node answers: /)
+  tmux.type('q')
+  expect(await tmux.shows(/ready:\s*$/)).toContain('before')
+}, 90_000)
+
+test('Ctrl-C ends it, too', async () => {
+  const node = await liveNode()
+  const tmux = new Tmux(tempDir('top').path, 80, 24)
+  await tmux.shows(/ready:/)
+  tmux.type(`./bin/kv top -n 127.0.0.1:${node.address.port}; echo "exit $?"`, 'Enter')
+  await tmux.shows(/NODE +/)
+  tmux.type('C-c')
+  await tmux.shows(/exit 0/)
+}, 60_000)
+
+test('in a pipe: one block with --once, objects with --json, blocks without end', async () => {
+  const node = await liveNode()
+  const flags = ['top', '-n', `127.0.0.1:${node.address.port}`, '--interval', '100ms']
+  const once = await kv([...flags, '--once'])
+  expect(once).toMatchObject({exit: 0, stderr: ''})
+  expect(once.stdout).toMatch(/^\d\d:\d\d:\d\d\nNODE +ROLE [^]* leader +up +16,384 /)
+  expect(hasEscapes(once.stdout)).toBe(false)
+  const json = await kv([...flags, '--once', '--json'])
+  expect(JSON.parse(json.stdout)).toMatchObject({error: null, nodes: [{status: 'up', masters: 16_384}]})
+  const stream = startKv([...flags, '--json'])
+  onTestFinished(async () => void (await stream.stop()))
+  await waitFor('three objects', () => stream.stdout().split('\n').length > 3)
+  await node.stop('test')
+  await waitFor('it says that nobody answers', () => stream.stdout().includes('"status":"silent"'))
+  stream.process.kill('SIGINT')
+  expect(await stream.exited).toBe(0)
+  for (const line of stream.stdout().trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('nodes')
+}, 60_000)
+
+test('nobody there from the beginning: exit 5; an interval that is none: exit 2', async () => {
+  expect(await kv(['top', '--once', '-n', '127.0.0.1:1'])).toMatchObject({exit: 5, stdout: ''})
+  expect(await kv(['top', '--interval', 'soon'])).toMatchObject({exit: 2})
+})
