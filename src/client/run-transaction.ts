@@ -12,7 +12,7 @@
  */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {CLIENT_RETRY_MAX_MS, CLIENT_TRANSACTION_TRIES_MAX} from '../constants.ts'
-import type {KvError} from '../errors.ts'
+import {KvError} from '../errors.ts'
 import {commonBucket, usage, type Command} from './command.ts'
 import {ClientError, ReplyError} from './errors.ts'
 import {callLimitMs, type CallOptions} from './options.ts'
@@ -118,7 +118,7 @@ class Run {
       await this.#ask({args: ['WATCH', ...this.#keys], isText: true})
       this.#isWatching = true
       const tx = new Transaction(this.#bucket, async (command) => command.convert(await this.#ask(command), connection))
-      const value = await body(tx)
+      const value = await this.#runBody(body, tx)
       if (performance.now() >= this.#endMs)
         throw new Void(new ClientError('E_TIMEOUT', 'none', 'Its body took too long.'))
       const replies = await this.#execute(tx.finish())
@@ -129,6 +129,21 @@ class Run {
     } finally {
       this.#signal?.removeEventListener('abort', abort)
       this.#giveBack(link, connection)
+    }
+  }
+
+  /** What the body throws counts only if what it had read belongs together; else it may come of that, and the body runs again. */
+  async #runBody<T>(body: (tx: Transaction) => Promise<T> | T, tx: Transaction): Promise<T> {
+    try {
+      return await body(tx)
+    } catch (error) {
+      tx.finish()
+      if (error instanceof Void || this.#signal?.aborted) throw error
+      await this.#execute([]).catch((cause: unknown) => {
+        throw cause instanceof KvError ? new Void(cause) : cause
+      })
+      this.#isExecuting = false
+      throw error
     }
   }
 
