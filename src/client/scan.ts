@@ -11,7 +11,7 @@
  *   MULTI, EXISTS probe, CLUSTER COUNTKEYSINSLOT b, EXEC     256 buckets at a time: which have keys?
  *   MULTI, EXISTS probe, SCAN cursor COUNT n, EXEC           those that do, many at a time
  *
- * An empty cluster costs 65,536 small commands, a fifth of a second; with many keys that is nothing.
+ * An empty cluster costs 65,536 small commands, measured: 0.1 to 0.3 s of CPU on each side; 100,000 keys cost 0.6 s here and 1.2 s there.
  */
 import {BUCKET_COUNT, CLIENT_SCAN_COUNT, CLIENT_SCAN_WINDOW_BUCKETS} from '../constants.ts'
 import {keyBucket} from '../base/crc16.ts'
