@@ -50,6 +50,37 @@ export const CLIENT_REPLY_TIMEOUT_MS = 10_000
 export const CLIENT_GOODBYE_TIMEOUT_MS = 1_000
 /** `MOVED` replies that a client follows for one request before it hands the error to its caller. */
 export const CLIENT_REDIRECTS_MAX = 8
+/** Encoded requests of a connection lie in slabs of this size until they are sent. */
+export const CLIENT_WRITE_SLAB_BYTES = 64 * 1024
+/** One read from a client's socket; all connections of the process share the buffer. */
+export const CLIENT_READ_BYTES = 64 * 1024
+/** The client library gives up on an operation after this: redirects, reconnects and retries included. */
+export const CLIENT_OPERATION_TIMEOUT_MS = 15_000
+/** The client library gives up on a reply after this: long enough for a failover, short enough that a read can be repeated within the whole. */
+export const CLIENT_LIBRARY_REPLY_TIMEOUT_MS = 5_000
+/** A server that failed is tried again after this, doubled with each failure that follows, up to the maximum. */
+export const CLIENT_BACKOFF_BASE_MS = 25
+export const CLIENT_BACKOFF_MAX_MS = 1_000
+/** So much of each delay is left to chance, so that clients that lost a server together do not come back together. */
+export const CLIENT_BACKOFF_JITTER = 0.5
+/** An operation that waits for the cluster looks again at least this often. */
+export const CLIENT_RETRY_MAX_MS = 250
+/** Bucket maps are asked for at most once in this time. */
+export const CLIENT_REFRESH_INTERVAL_MS = 50
+/** If a node does not send the bucket map in this time, another one is asked as well. */
+export const CLIENT_REFRESH_HEDGE_MS = 250
+/** A dedicated connection that a transaction gave back is kept for the next one; so many a node. */
+export const CLIENT_IDLE_CONNECTIONS_MAX = 16
+/** A transaction that meets other writers of its keys is tried so often before it is given up. */
+export const CLIENT_TRANSACTION_TRIES_MAX = 32
+/** Messages of a subscription that wait for its reader; of more the oldest are dropped, and it is said. */
+export const CLIENT_MESSAGES_MAX = 10_000
+/** A subscription asks its node for a sign of life this often. */
+export const CLIENT_PING_INTERVAL_MS = 5_000
+/** Buckets that a scan looks at together. */
+export const CLIENT_SCAN_WINDOW_BUCKETS = 256
+/** Keys or fields that a scan asks for at a time, unless told otherwise. */
+export const CLIENT_SCAN_COUNT = 500
 /** Bytes of values that one client of `kv bench` has in flight. */
 export const BENCH_BATCH_BYTES_MAX = 256 * 1024 * 1024
 /** Largest epoch of a bucket: u32 in a record. */

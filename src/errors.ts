@@ -64,6 +64,10 @@ export const ERROR_KINDS = {
   E_PROTOCOL: {exitCode: EXIT.failed, when: 'What answers does not speak RESP, or broke its rules.'},
   E_AUTH: {exitCode: EXIT.failed, when: 'The node wants a password, or another one.'},
   E_PARTIAL: {exitCode: EXIT.partial, when: 'Some of it was done and some of it failed.'},
+  E_CONFLICT: {
+    exitCode: EXIT.failed,
+    when: 'Other clients changed the keys of a transaction each time that it was tried; nothing of it was applied.',
+  },
   E_INTERRUPTED: {exitCode: EXIT.interrupted, when: 'Ctrl-C, or the caller gave up.'},
   E_UNKNOWN_COMMAND: {exitCode: EXIT.unknownCommand, when: 'There is no such `kv` command.'},
   E_INTERNAL: {exitCode: EXIT.failed, when: 'A bug in `kv`; the message says where.'},

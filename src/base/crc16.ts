@@ -31,6 +31,11 @@ function shiftTable(table: Uint16Array): Uint16Array {
   return table.map((crc) => ((crc << 8) & 0xff00) ^ TABLE[crc >>> 8]!)
 }
 
+/** CRC16 of what `crc` is the CRC16 of, with one byte more. */
+export function crc16Step(crc: number, byte: number): number {
+  return ((crc << 8) & 0xff00) ^ TABLE[(crc >>> 8) ^ byte]!
+}
+
 /** CRC16 of `bytes[start, end)`. */
 export function crc16(bytes: Uint8Array, start: number, end: number): number {
   let crc = 0

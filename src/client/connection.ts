@@ -6,20 +6,24 @@
  * Nothing is ever sent twice and nothing is queued for later: when the connection ends, each request that was not
  * answered fails with a code that says whether it may have happened (see errors.ts). A request counts as sent from the
  * moment its bytes are handed to the socket, because from then on nobody can tell. Requests of one turn of the event
- * loop leave in one write.
+ * loop leave in one write, and so do those of callers that go on when a reply has come: `nextTick` runs when they have all had their say.
  *
  * The caller bounds what is in flight: a request waits in memory until the socket takes it. A reply that is late fails
- * its request but not the connection: order still tells whose it is when it comes.
+ * its request but not the connection: order still tells whose it is when it comes. Time counts from the write. When the timer finds a request
+ * late, what the socket has is read first; and if this process itself was held up, that time is not the server's.
+ *
+ * SUBSCRIBE and its kin are answered by pushes in RESP3, one for each channel; `subscribe` waits for these.
  */
 import type {Socket} from 'node:net'
 import {formatAddress, type Address} from '../base/address.ts'
-import {CLIENT_GOODBYE_TIMEOUT_MS, CLIENT_REPLY_TIMEOUT_MS} from '../constants.ts'
+import {CLIENT_GOODBYE_TIMEOUT_MS, CLIENT_READ_BYTES, CLIENT_REPLY_TIMEOUT_MS} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {ReplyDecoder} from './decoder.ts'
-import {encodeRequest, type Argument} from './encoder.ts'
+import type {Argument} from './encoder.ts'
 import {ClientError, ReplyError, type Outcome} from './errors.ts'
 import {shakeHands} from './handshake.ts'
-import {isError, type Push, type Reply} from './reply.ts'
+import {isError, replyText, type Push, type Reply} from './reply.ts'
+import {RequestWriter} from './request-writer.ts'
 import {connectError, openSocket} from './socket.ts'
 
 export interface ConnectionOptions {
@@ -37,15 +41,35 @@ export interface ConnectionOptions {
   readonly onClose?: (error: KvError | undefined) => void
 }
 
-interface Pending {
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: Error) => void
-  readonly deadlineMs: number
-  isSent: boolean
-  /** Its caller was told that it timed out; its place in line stays until the reply comes. */
+/** Who waits for a reply; hears of it once, one way or the other. */
+export interface ReplySink {
+  /** The reply; an error reply is one. */
+  onReply(reply: Reply, connection: Connection): void
+  onLoss(error: ClientError, connection: Connection): void
+  /** Milliseconds that it is willing to wait if that is less than the connection's own limit; asked when the request leaves. */
+  patienceMs?(nowMs: number): number
+}
+
+/** A request that was not answered yet. */
+export interface Pending {
+  readonly sink: ReplySink
+  readonly isText: boolean
+  /** Pushes that answer it, if it is one of SUBSCRIBE's kin; else 0. */
+  pushes: number
+  /** Monotonic ms; both 0 until it is handed to the socket. */
+  sentMs: number
+  deadlineMs: number
+  /** Nobody waits any more; its place in line stays until the reply comes. */
   isAbandoned: boolean
   next: Pending | undefined
 }
+
+/** All connections read into it: what is to stay is copied before the next read. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES)
+/** Pushes that answer requests. */
+const CONFIRMATIONS: ReadonlySet<string> = new Set(
+  ['', 'p', 's'].flatMap((kind) => [`${kind}subscribe`, `${kind}unsubscribe`]),
+)
 
 export class Connection {
   readonly address: Address
@@ -53,12 +77,17 @@ export class Connection {
   readonly #options: ConnectionOptions
   readonly #replyTimeoutMs: number
   readonly #decoder: ReplyDecoder
+  readonly #writer = new RequestWriter()
   #head: Pending | undefined
   #tail: Pending | undefined
-  /** Requests of this turn, which leave together, and the first of those that wait for it. */
-  #outbox: Buffer[] = []
+  /** The first of those that wait for the end of this turn. */
   #firstUnsent: Pending | undefined
   #timer: NodeJS.Timeout | undefined
+  /** When the timer is due, monotonic ms. */
+  #dueMs = Infinity
+  #chunks = 0
+  #lastChunkMs = 0
+  #isRetired = false
   #end: {readonly error: KvError | undefined} | undefined
   /** Protocol version that was agreed on. */
   #resp: 2 | 3 = 2
@@ -68,8 +97,14 @@ export class Connection {
    * (the node turned us away and said why), E_INTERRUPTED.
    */
   static async connect(address: Address, options: ConnectionOptions = {}): Promise<Connection> {
-    const socket = await openSocket(address, options)
+    let take = (_length: number): void => undefined
+    const callback = (length: number): boolean => {
+      take(length)
+      return true
+    }
+    const socket = await openSocket(address, {...options, onread: {buffer: READ_BUFFER, callback}})
     const connection = new Connection(address, socket, options)
+    take = (length) => connection.#takeBytes(READ_BUFFER.subarray(0, length))
     try {
       connection.#resp = await shakeHands((args) => connection.send(args), options)
       return connection
@@ -86,9 +121,8 @@ export class Connection {
     this.#replyTimeoutMs = options.replyTimeoutMs ?? CLIENT_REPLY_TIMEOUT_MS
     this.#decoder = new ReplyDecoder({
       onReply: (reply) => this.#takeReply(reply),
-      onPush: (push) => options.onPush?.(push),
+      onPush: (push) => this.#takePush(push),
     })
-    socket.on('data', (chunk) => this.#takeBytes(chunk))
     socket.on('error', (error) => this.#finish(`the connection to ${formatAddress(address)} broke (${error.message})`))
     socket.on('close', () => this.#finish(closedText(address, this.#decoder.isIdle)))
     options.signal?.addEventListener('abort', this.#abort, {once: true})
@@ -103,24 +137,55 @@ export class Connection {
     return this.#resp
   }
 
+  /** How long the oldest request that is waited for has been without any byte from the node, ms; 0 if nothing is waited for. */
+  silentMs(nowMs: number): number {
+    const oldest = this.#oldestAwaited()
+    return !oldest?.sentMs ? 0 : nowMs - Math.max(oldest.sentMs, this.#lastChunkMs)
+  }
+
   /**
    * Sends one request and resolves to its reply; an error reply is a value here, see `call`. Call it many times without
    * awaiting to pipeline. Errors: ClientError E_CLOSED_UNSENT, E_CLOSED_MAYBE, E_TIMEOUT, E_PROTOCOL, E_INTERRUPTED.
    */
   send(args: readonly Argument[]): Promise<Reply> {
-    if (this.#end) return Promise.reject(this.#lossError(false))
-    const bytes = encodeRequest(args)
-    return new Promise((resolve, reject) => {
-      const deadlineMs = this.#replyTimeoutMs > 0 ? performance.now() + this.#replyTimeoutMs : Infinity
-      const pending: Pending = {resolve, reject, deadlineMs, isSent: false, isAbandoned: false, next: undefined}
-      if (this.#tail) this.#tail.next = pending
-      else this.#head = pending
-      this.#tail = pending
-      this.#firstUnsent ??= pending
-      if (this.#outbox.length === 0) queueMicrotask(() => this.#flush())
-      this.#outbox.push(bytes)
-      this.#armTimer()
-    })
+    return new Promise((resolve, reject) => this.request(args, {onReply: resolve, onLoss: reject}))
+  }
+
+  /**
+   * As `send`, for many: whoever waits is called, without a promise between. Returns what `abandon` takes, unless the connection is
+   * over, of which the sink has heard then. Throws E_USAGE for an argument that cannot be sent.
+   */
+  request(args: readonly Argument[], sink: ReplySink, isText = false, pushes = 0): Pending | undefined {
+    if (this.#end) {
+      sink.onLoss(this.#lossError(false), this)
+      return undefined
+    }
+    if (this.#writer.isEmpty) process.nextTick(() => this.#flush())
+    this.#writer.write(args)
+    const pending = {sink, isText, pushes, sentMs: 0, deadlineMs: 0, isAbandoned: false, next: undefined}
+    if (this.#tail) this.#tail.next = pending
+    else {
+      this.#head = pending
+      this.#decoder.isText = isText
+    }
+    this.#tail = pending
+    this.#firstUnsent ??= pending
+    return pending
+  }
+
+  /** Sends SUBSCRIBE or one of its kin; resolves when the node has confirmed every channel. Errors: as `call`. RESP3 only. */
+  async subscribe(args: readonly Argument[]): Promise<void> {
+    const reply = await new Promise<Reply>((resolve, reject) =>
+      this.request(args, {onReply: resolve, onLoss: reject}, false, args.length - 1),
+    )
+    if (isError(reply)) throw new ReplyError(reply.text)
+  }
+
+  /** Nobody waits for this reply any more; the sink hears nothing of it. True if the request may have left. */
+  abandon(pending: Pending): boolean {
+    pending.isAbandoned = true
+    this.#closeIfRetired()
+    return true
   }
 
   /** As `send`, but an error reply throws ReplyError. */
@@ -147,6 +212,12 @@ export class Connection {
     this.close()
   }
 
+  /** Closes when nobody waits for a reply any more; the caller sends nothing from now on. */
+  retire(): void {
+    this.#isRetired = true
+    this.#closeIfRetired()
+  }
+
   /** Cuts the connection; requests without a reply fail. */
   close(): void {
     this.#finish(undefined)
@@ -160,16 +231,32 @@ export class Connection {
   }
 
   #flush(): void {
-    const requests = this.#outbox
-    this.#outbox = []
-    if (this.#end || requests.length === 0) return
-    for (let entry = this.#firstUnsent; entry; entry = entry.next) entry.isSent = true
+    const parts = this.#writer.take()
+    if (this.#end || parts.length === 0) return
+    const nowMs = performance.now()
+    const timeoutMs = this.#replyTimeoutMs > 0 ? this.#replyTimeoutMs : Infinity
+    let firstDeadlineMs = Infinity
+    for (let entry = this.#firstUnsent; entry; entry = entry.next) {
+      const {sink} = entry
+      const patienceMs = sink.patienceMs === undefined ? timeoutMs : Math.min(timeoutMs, sink.patienceMs(nowMs))
+      entry.sentMs = nowMs
+      entry.deadlineMs = nowMs + patienceMs
+      if (entry.deadlineMs < firstDeadlineMs) firstDeadlineMs = entry.deadlineMs
+    }
     this.#firstUnsent = undefined
-    this.#socket.write(requests.length === 1 ? requests[0]! : Buffer.concat(requests))
+    this.#armTimer(firstDeadlineMs)
+    if (parts.length === 1) this.#socket.write(parts[0]!)
+    else {
+      this.#socket.cork()
+      for (const part of parts) this.#socket.write(part)
+      this.#socket.uncork()
+    }
   }
 
   #takeBytes(chunk: Buffer): void {
     if (this.#end) return
+    this.#chunks++
+    this.#lastChunkMs = performance.now()
     try {
       this.#decoder.write(chunk)
     } catch (error) {
@@ -182,38 +269,80 @@ export class Connection {
     const pending = this.#head
     if (this.#end) return
     // Nor was it asked for by a request that has not left yet.
-    if (!pending?.isSent) {
+    if (!pending || pending.sentMs === 0) {
       const said = isError(reply) ? `: ${reply.text}` : ''
       this.#finish(`${formatAddress(this.address)} sent a reply that nobody asked for${said}`, 'E_PROTOCOL')
       return
     }
-    this.#head = pending.next
-    if (!this.#head) this.#tail = undefined
-    pending.resolve(reply)
+    const {next} = pending
+    this.#head = next
+    if (next) this.#decoder.isText = next.isText
+    else this.#tail = undefined
+    if (!pending.isAbandoned) pending.sink.onReply(reply, this)
+    if (this.#isRetired) this.#closeIfRetired()
   }
 
-  /** One timer for all: requests wait equally long, so the oldest that still waits is the first to be late. */
-  #armTimer(): void {
-    if (this.#timer || this.#replyTimeoutMs === 0) return
+  #takePush(push: Push): void {
+    const pending = this.#head
+    if (pending && pending.pushes > 0 && CONFIRMATIONS.has(replyText(push[0]) ?? '')) {
+      if (--pending.pushes === 0) this.#takeReply(null)
+    }
+    this.#options.onPush?.(push)
+  }
+
+  #oldestAwaited(): Pending | undefined {
     let oldest = this.#head
     while (oldest?.isAbandoned) oldest = oldest.next
-    if (!oldest) return
-    const waitMs = Math.max(1, Math.ceil(oldest.deadlineMs - performance.now()))
-    this.#timer = setTimeout(() => this.#expire(), waitMs)
+    return oldest
+  }
+
+  #closeIfRetired(): void {
+    if (this.#isRetired && !this.#oldestAwaited()) this.close()
+  }
+
+  /** One timer for all, set to the first deadline. */
+  #armTimer(deadlineMs: number): void {
+    if (deadlineMs >= this.#dueMs) return
+    clearTimeout(this.#timer)
+    this.#dueMs = deadlineMs
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(1, Math.ceil(deadlineMs - performance.now())))
     // The socket keeps the process alive while a reply is due; the timer alone should not.
     this.#timer.unref()
   }
 
-  #expire(): void {
-    this.#timer = undefined
+  #onTimer(): void {
     const nowMs = performance.now()
-    for (let entry = this.#head; entry && entry.deadlineMs <= nowMs; entry = entry.next) {
-      if (entry.isAbandoned) continue
-      entry.isAbandoned = true
-      const text = `${formatAddress(this.address)} did not answer within ${this.#replyTimeoutMs} ms`
-      entry.reject(new ClientError('E_TIMEOUT', 'maybe', `${text}.`, 'It may still be carried out later.'))
+    // If it comes late, this process was held up: what has piled up in the socket is taken first, for as long as that was.
+    this.#judgeSoon(nowMs, 2 * nowMs - this.#dueMs)
+  }
+
+  /** Calls who is late at `lateMs`, when the loop has been at the sockets; again after that while there is more to read, until `untilMs`. */
+  #judgeSoon(lateMs: number, untilMs: number): void {
+    const chunks = this.#chunks
+    setImmediate(() => {
+      if (this.#end) return
+      if (chunks !== this.#chunks && performance.now() < untilMs) this.#judgeSoon(lateMs, untilMs)
+      else this.#expire(lateMs)
+    })
+  }
+
+  #expire(lateMs: number): void {
+    this.#dueMs = Infinity
+    let nextMs = Infinity
+    const late: Pending[] = []
+    for (let entry = this.#head; entry; entry = entry.next) {
+      if (entry.isAbandoned || entry.sentMs === 0) continue
+      if (entry.deadlineMs <= lateMs) late.push(entry)
+      else if (entry.deadlineMs < nextMs) nextMs = entry.deadlineMs
     }
-    this.#armTimer()
+    this.#armTimer(nextMs)
+    for (const entry of late) {
+      entry.isAbandoned = true
+      const limitMs = Math.round(entry.deadlineMs - entry.sentMs)
+      const text = `${formatAddress(this.address)} did not answer within ${limitMs} ms.`
+      entry.sink.onLoss(new ClientError('E_TIMEOUT', 'maybe', text, 'It may still be carried out later.'), this)
+    }
+    this.#closeIfRetired()
   }
 
   /** The one way out of `open`; `cause` is a clause without a full stop, undefined if we closed it ourselves. */
@@ -224,11 +353,12 @@ export class Connection {
     clearTimeout(this.#timer)
     this.#options.signal?.removeEventListener('abort', this.#abort)
     this.#socket.destroy()
-    for (let entry = this.#head; entry; entry = entry.next) {
-      if (!entry.isAbandoned) entry.reject(this.#lossError(entry.isSent))
-    }
-    this.#head = this.#tail = undefined
+    const first = this.#head
+    this.#head = this.#tail = this.#firstUnsent = undefined
     this.#options.onClose?.(error)
+    for (let entry = first; entry; entry = entry.next) {
+      if (!entry.isAbandoned) entry.sink.onLoss(this.#lossError(entry.sentMs > 0), this)
+    }
   }
 
   #lossError(isSent: boolean): ClientError {

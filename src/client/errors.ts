@@ -1,13 +1,14 @@
 /**
  * What can go wrong between a client and a node, and the one question a caller must be able to answer afterwards: did
  * it happen? `outcome` says so, whatever the code: `none` = the node surely did not carry the request out, so it may be
- * sent again; `maybe` = the bytes had left, so it may have been carried out, now or later, and sending it again may do
+ * sent again; `done` = it surely did, and what failed came after that (an answer of another shape than the method knows); `maybe` = the bytes had left, so it may have been carried out, now or later, and sending it again may do
  * it twice.
  */
 import {KvError, type ErrorCode} from '../errors.ts'
 
-export type Outcome = 'none' | 'maybe'
+export type Outcome = 'none' | 'done' | 'maybe'
 
+/** Every error of the client. `code` is stable and listed in errors.ts, `outcome` says whether the operation took place. */
 export class ClientError extends KvError {
   readonly outcome: Outcome
 
@@ -18,15 +19,14 @@ export class ClientError extends KvError {
 }
 
 /**
- * The node answered with an error reply. It says itself whether something was done: Redis' errors come before any
- * effect.
+ * The node answered with an error reply. Redis' errors come before any effect, so the outcome is `none`.
  */
-export class ReplyError extends KvError {
+export class ReplyError extends ClientError {
   /** First word of the error: `WRONGTYPE`, `MOVED`, `ERR`... */
   readonly word: string
 
   constructor(text: string, hint?: string) {
-    super('E_REPLY', text, hint)
+    super('E_REPLY', 'none', text, hint)
     this.word = text.split(' ', 1)[0]!
   }
 }

@@ -1,9 +1,10 @@
 /** Who serves which bucket, as `CLUSTER SLOTS` tells it. Pure: reply in, map out. */
-import {formatAddress, type Address} from '../base/address.ts'
+import {formatAddress, parseAddress, type Address} from '../base/address.ts'
+import {parseBuckets} from '../base/bucket-ranges.ts'
 import {BUCKET_COUNT} from '../constants.ts'
 import {KvError} from '../errors.ts'
 import {ReplyError} from './errors.ts'
-import {isError, isList, replyText, type Reply} from './reply.ts'
+import {isError, isList, replyText, type Push, type Reply} from './reply.ts'
 
 const NO_OWNER = -1
 
@@ -30,10 +31,15 @@ export class SlotMap {
 
   /** The same map with one bucket at another node: what a `MOVED` tells. */
   withOwner(bucket: number, owner: Address): SlotMap {
+    return this.withOwnerOf([bucket], owner)
+  }
+
+  /** The same map with these buckets at another node: what an `SMIGRATED` tells. */
+  withOwnerOf(buckets: readonly number[], owner: Address): SlotMap {
     const known = this.masters.findIndex((master) => formatAddress(master) === formatAddress(owner))
     const masters = known < 0 ? [...this.masters, owner] : this.masters
     const owners = this.#owners.slice()
-    owners[bucket] = known < 0 ? masters.length - 1 : known
+    for (const bucket of buckets) owners[bucket] = known < 0 ? masters.length - 1 : known
     return new SlotMap(masters, owners)
   }
 }
@@ -84,6 +90,27 @@ export function parseMoved(text: string, asked: Address): {readonly bucket: numb
   const [, bucket, host, port] = match
   const to = {host: host === '' ? asked.host : host!, port: Number(port)}
   return isBucket(Number(bucket)) && isPort(to.port) ? {bucket: Number(bucket), to} : undefined
+}
+
+/** What one entry of an `SMIGRATED` push says. */
+export interface MigratedBuckets {
+  readonly to: Address
+  readonly buckets: readonly number[]
+}
+
+/**
+ * Reads `["SMIGRATED", seq, [[source, target, "123,456,789-1000"], ...]]`; undefined if the push is another one. An entry that cannot be read is
+ * left out: `MOVED` will tell.
+ */
+export function parseMigrated(push: Push): readonly MigratedBuckets[] | undefined {
+  const [name, , moves] = push
+  if (replyText(name) !== 'SMIGRATED' || moves === undefined || !isList(moves)) return undefined
+  return moves.flatMap((move) => {
+    if (!isList(move)) return []
+    const to = parseAddress(replyText(move[1]) ?? '')
+    const buckets = parseBuckets(replyText(move[2]) ?? '')
+    return to && buckets ? [{to, buckets}] : []
+  })
 }
 
 function parseNode(node: Reply | undefined, asked: Address): Address {
