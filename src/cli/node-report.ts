@@ -52,6 +52,10 @@ export function nodeJson(state: ClusterState, {member, figures, error}: NodeRow)
     clients: figure('connected_clients'),
     opsPerSecond: figure('instantaneous_ops_per_sec'),
     uptimeSeconds: figure('uptime_in_seconds'),
+    unacknowledgedBytes: figure('kv_unacknowledged_bytes'),
+    logLagBytes: figures ? logLag(figures, 'lag_bytes') : null,
+    logLagSeconds: figures ? logLag(figures, 'lag_seconds') : null,
+    slowlogEntries: figure('kv_slowlog_entries'),
     error: error ? {code: error.code, message: error.message} : null,
   }
 }
@@ -79,8 +83,28 @@ export function nodeFacts(state: ClusterState, member: MemberState, figures: Fig
     ['process', `${formatBytes(numberOf(figures, 'used_memory_rss'))} resident`],
     ['clients', formatCount(numberOf(figures, 'connected_clients'))],
     ['requests', `${formatCount(numberOf(figures, 'instantaneous_ops_per_sec'))} a second`],
+    ['behind', lagText(figures)],
+    ['slow log', slowlogText(numberOf(figures, 'kv_slowlog_entries'))],
     ['savefile', figures.get('rdb_last_bgsave_status') === 'err' ? 'the last save failed' : 'ok'],
   ]
+}
+
+/** The worst of the data logs that follow this node; null: none does. */
+export function logLag(figures: Figures, field: 'lag_bytes' | 'lag_seconds'): number | null {
+  const logs = [...figures].filter(([name]) => /^log\d+$/.test(name))
+  const lags = logs.map(([, text]) => Number(new RegExp(`${field}=([\\d.]+)`).exec(text)?.[1] ?? 0))
+  return lags.length === 0 ? null : Math.max(...lags)
+}
+
+function lagText(figures: Figures): string {
+  const copies = `copies ${formatBytes(numberOf(figures, 'kv_unacknowledged_bytes'))}`
+  const bytes = logLag(figures, 'lag_bytes')
+  if (bytes === null) return copies
+  return `${copies}, data log ${formatBytes(bytes)} (${logLag(figures, 'lag_seconds')!.toFixed(1)} s)`
+}
+
+function slowlogText(count: number): string {
+  return count === 0 ? 'empty' : `${formatCount(count)} entries: SLOWLOG GET shows them`
 }
 
 /** Names and values in two columns. */

@@ -46,6 +46,8 @@ test('kv node list and info: figures of those that answer, 7 if one does not', a
   expect(stderr).toMatch(/^kv: /)
   const info = await run('node', 'info', 'abab', '--json')
   expect(JSON.parse(info.stdout)).toMatchObject({id: SELF_ID, isLeader: true, keys: 0, info: {redis_mode: 'cluster'}})
+  expect(JSON.parse(info.stdout)).toMatchObject({unacknowledgedBytes: 0, logLagBytes: null, slowlogEntries: 0})
+  expect((await run('node', 'info', 'abab')).stdout).toMatch(/^behind +copies 0 B\nslow log +empty\n/m)
   expect(await run('node', 'info', 'ffff')).toMatchObject({exit: 4, stdout: ''})
 })
 

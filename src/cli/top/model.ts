@@ -5,6 +5,7 @@
 import {addressOf, countOf, memberById, type ClusterState, type MemberState} from '../cluster-state.ts'
 import {movesText, roleText} from '../cluster-report.ts'
 import {keysOf} from '../node-figures.ts'
+import {logLag} from '../node-report.ts'
 import {formatCount} from '../units.ts'
 import type {Durations, NodeWords, Snapshot} from './snapshot.ts'
 
@@ -97,19 +98,14 @@ const UNKNOWN = {
 
 function figuresOf({figures}: NodeWords) {
   const number = (name: string): number => Number(figures.get(name) ?? 0)
-  const logs = [...figures].filter(([name]) => /^log\d+$/.test(name)).map(([, text]) => text)
-  const worst = (field: string): number | null => {
-    const values = logs.map((text) => Number(new RegExp(`${field}=([\\d.]+)`).exec(text)?.[1] ?? 0))
-    return values.length === 0 ? null : Math.max(...values)
-  }
   return {
     memoryBytes: number('used_memory'),
     memoryMaxBytes: number('maxmemory'),
     clients: number('connected_clients'),
     keys: keysOf(figures),
     replicationLagBytes: number('kv_unacknowledged_bytes'),
-    logLagBytes: worst('lag_bytes'),
-    logLagSeconds: worst('lag_seconds'),
+    logLagBytes: logLag(figures, 'lag_bytes'),
+    logLagSeconds: logLag(figures, 'lag_seconds'),
     uptimeSeconds: number('uptime_in_seconds'),
     version: figures.get('kv_version') ?? null,
   }

@@ -116,6 +116,7 @@ function stats(c: Context): readonly Field[] {
     ['pubsub_channels', 0],
     ['pubsub_patterns', 0],
     ['total_error_replies', counters.errorReplies],
+    ['kv_slowlog_entries', c.engine.slowlog.entries.length],
     ['active_defrag_hits', c.engine.defrag.movedNodes],
   ]
 }
