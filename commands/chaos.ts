@@ -85,6 +85,10 @@ export default class Chaos extends BaseCommand {
       helpValue: 'bug',
       description: 'Bugs that the nodes shall have, to see that they are found.',
     }),
+    'keep-going': Flags.boolean({
+      default: false,
+      description: 'Go on after a wrong answer, and count to the end: for systems that are known to lose data.',
+    }),
     yes: Flags.boolean({default: false, char: 'y', description: 'End processes that an earlier run left.'}),
   }
 

@@ -33,6 +33,7 @@ export interface ChaosFlags {
   readonly seeds?: number | undefined
   readonly 'seed-seconds': number
   readonly plants: readonly string[]
+  readonly 'keep-going': boolean
   readonly yes: boolean
 }
 
@@ -76,6 +77,7 @@ export function planChaos(flags: ChaosFlags, kvVersion: string, random: () => nu
     faults: isSim ? [] : faultsOf(flags, target),
     seed,
     plants: plantsOf(flags.plants, target),
+    keepsGoing: flags['keep-going'],
     prefix: target.kind === 'attached' ? `kv-chaos:${seed}:${Date.now()}:` : 'chaos:',
   }
   const {report: folder, yes: endsLeftovers} = flags
@@ -144,6 +146,7 @@ function positive(flag: string, value: number): number {
 const REPEATED: readonly (keyof ChaosFlags)[] = [
   ...(['driver', 'server', 'attach', 'on-fault', 'seeds', 'seed-seconds', 'hours', 'minutes', 'seconds'] as const),
   ...(['nodes', 'replicas', 'log-node', 'keys', 'clients', 'rate', 'value-size', 'faults', 'every', 'report'] as const),
+  'keep-going',
 ]
 /** Say nothing to simulated clusters, whose seeds decide. */
 const ONLY_SIM: ReadonlySet<string> = new Set([

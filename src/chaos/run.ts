@@ -185,7 +185,7 @@ export class ChaosRun {
     clearTimeout(timer)
     this.#workedMs = clock.now() - this.#workBeganMs
     await nemesis.stop()
-    if (this.#findings.length > 0) return this.#preserve()
+    if (this.#mustPreserve()) return this.#preserve()
     if (why !== 'over') return this.#leaveEarly(why)
     const interrupted = Promise.withResolvers<void>()
     this.#o.signal.addEventListener('abort', () => interrupted.resolve(), {once: true})
@@ -213,7 +213,7 @@ export class ChaosRun {
     this.#enter('healing')
     this.#checks.push(...(await healAll(ending)))
     await this.#idle()
-    if (this.#findings.length > 0) return this.#preserve()
+    if (this.#mustPreserve()) return this.#preserve()
     this.#enter('checking')
     this.#checks.push(...(await readBack(ending)))
     // A value may have expired before its client was told of it: its end is noted a whole life after that.
@@ -232,8 +232,13 @@ export class ChaosRun {
     return isBehind
   }
 
+  /** What is wrong was seen, and is to be kept as it is. */
+  #mustPreserve(): boolean {
+    return this.#findings.length > 0 && !this.#o.settings.keepsGoing
+  }
+
   #isBroken(): boolean {
-    return this.#findings.length > 0 || this.#checks.some(({result}) => result === 'wrong')
+    return this.#mustPreserve() || this.#checks.some(({result}) => result === 'wrong')
   }
 
   /** A wrong answer: what shows it is kept as it is. */
@@ -297,7 +302,7 @@ export class ChaosRun {
   #found(finding: Finding): void {
     this.#findings.push(finding)
     this.#o.events.add(`${finding.key}: ${finding.reason}`)
-    this.#halt.resolve('')
+    if (!this.#o.settings.keepsGoing) this.#halt.resolve('')
   }
 
   #enter(phase: Phase): void {

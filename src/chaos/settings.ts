@@ -18,6 +18,8 @@ export interface Settings {
   readonly faults: readonly FaultKind[]
   readonly seed: number
   readonly plants: readonly string[]
+  /** A wrong answer does not end it: what is wrong is counted to the end. */
+  readonly keepsGoing: boolean
   /** Stands before each key of the tester. */
   readonly prefix: string
 }

@@ -37,6 +37,7 @@ const FLAGS: ChaosFlags = {
   driver: 'kv',
   'seed-seconds': 10,
   plants: [],
+  'keep-going': false,
   yes: false,
 }
 

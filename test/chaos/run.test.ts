@@ -22,6 +22,7 @@ const SETTINGS: Settings = {
   faults: ['kill', 'pause'],
   seed: 3,
   plants: [],
+  keepsGoing: false,
   prefix: 'chaos:',
 }
 
@@ -83,6 +84,16 @@ describe.concurrent('a run', () => {
     expect(record.evidence).toMatchObject({cluster: {nodes: 3}})
     const {values} = record.evidence as {values: Record<string, Record<string, string>>}
     expect(Object.keys(Object.values(values)[0]!)).toEqual(['n1', 'n2', 'n3'])
+  })
+
+  test('goes on after a wrong answer if it is told to, and counts to the end', async () => {
+    const meddle: Trial['meddle'] = ({cluster}) => (cluster.switches.loseEvery = 20)
+    const {record, calls} = await runTrial({settings: {keepsGoing: true, faults: []}, meddle})
+    expect(record.verdict).toBe('violation')
+    expect(record.findings.length).toBeGreaterThan(1)
+    expect(record.totals.findings).toBe(record.findings.length)
+    expect(record.checks.map(({what}) => what)).toContain('every key can be read at the end')
+    expect(calls).toEqual(['start', 'heal'])
   })
 
   test('finds stale reads', async () => {
