@@ -4,6 +4,7 @@
  */
 import type {Request} from '../resp/request-decoder.ts'
 import type {Command} from './command/command.ts'
+import type {Subscriptions} from './pubsub/subscriptions.ts'
 import type {Watcher} from './watches.ts'
 
 /** A command that waits for EXEC, with a copy of its arguments. */
@@ -58,6 +59,9 @@ export class Session implements Watcher {
   queuedBytes = 0
   /** Bucket of the queued keys, NO_BUCKET or MANY_BUCKETS. */
   transactionBucket = NO_BUCKET
+
+  /** Null: it is subscribed to nothing. */
+  subscriptions: Subscriptions | null = null
 
   readonly watched = new Set<string>()
   isDirty = false

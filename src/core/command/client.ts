@@ -50,6 +50,7 @@ function reply(c: Context): void {
 function flagsOf(session: Session): string {
   let flags = ''
   if (session.isMonitor) flags += 'O'
+  if (session.subscriptions !== null) flags += 'P'
   if (session.inTransaction) flags += 'x'
   if (session.isDirty) flags += 'd'
   if (session.closesAfterReply) flags += 'c'
@@ -62,12 +63,19 @@ function flagsOf(session: Session): string {
 function describe(session: Session, now: number): string {
   const seconds = (from: number): number => Math.max(0, Math.floor((now - from) / 1000))
   const multi = session.inTransaction ? session.queue.length : -1
+  const [sub, psub, ssub] = session.subscriptions?.names.map((names) => names.size) ?? [0, 0, 0]
   return (
     `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=${session.id} name=${session.name} ` +
-    `age=${seconds(session.createdAt)} idle=${seconds(session.activeAt)} flags=${flagsOf(session)} db=0 sub=0 psub=0 ssub=0 ` +
+    `age=${seconds(session.createdAt)} idle=${seconds(session.activeAt)} flags=${flagsOf(session)} db=0 ` +
+    `sub=${sub} psub=${psub} ssub=${ssub} ` +
     `multi=${multi} watch=${session.watched.size} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 ` +
     `events=r cmd=${session.lastCommand} user=default redir=-1 resp=${session.proto} lib-name=${session.libraryName} lib-ver=${session.libraryVersion}`
   )
+}
+
+/** As CLIENT LIST and KILL sort clients; masters and replicas have connections of another kind here. */
+function typeOf(session: Session): string {
+  return session.subscriptions === null ? 'normal' : 'pubsub'
 }
 
 function info(c: Context): void {
@@ -75,14 +83,15 @@ function info(c: Context): void {
 }
 
 function list(c: Context): void {
-  let ids: Set<number> | null = null
+  let wanted: (session: Session) => boolean = () => true
   if (c.argc === 4 && c.is(2, 'TYPE')) {
     const type = c.text(3).toLowerCase()
     if (!['normal', 'master', 'replica', 'slave', 'pubsub'].includes(type))
       return c.fail(`ERR Unknown client type '${c.latin1(3)}'`)
-    if (type !== 'normal') return c.out.verbatim('txt', '')
+    wanted = (session) => typeOf(session) === type
   } else if (c.argc > 3 && c.is(2, 'ID')) {
-    ids = new Set()
+    const ids = new Set<number>()
+    wanted = (session) => ids.has(session.id)
     for (let i = 3; i < c.argc; i++) {
       const id = c.integer(i)
       if (Number.isNaN(id)) return c.fail('ERR Invalid client ID')
@@ -91,7 +100,7 @@ function list(c: Context): void {
   } else if (c.argc !== 2) return c.fail(ERR_SYNTAX)
   let text = ''
   for (const session of c.engine.host.sessions()) {
-    if (ids === null || ids.has(session.id)) text += `${describe(session, c.now)}\n`
+    if (wanted(session)) text += `${describe(session, c.now)}\n`
   }
   c.out.verbatim('txt', text)
 }
@@ -148,13 +157,14 @@ function killMatching(c: Context, filter: KillFilter): number {
     if (filter.id !== undefined && session.id !== filter.id) continue
     if (filter.address !== undefined && session.address !== filter.address) continue
     if (filter.localAddress !== undefined && session.localAddress !== filter.localAddress) continue
-    if (filter.type !== undefined && filter.type !== 'normal') continue
+    if (filter.type !== undefined && filter.type !== typeOf(session)) continue
     if ((filter.skipsMe && session === c.session) || session.closesAfterReply) continue
     killed++
     if (session === c.session) session.closesAfterReply = true
     else {
       // It counts as gone from now on.
       session.closesAfterReply = true
+      c.engine.pubsub.forget(session)
       c.engine.host.close(session)
     }
   }

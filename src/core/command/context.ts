@@ -58,6 +58,8 @@ export class Context {
   verdict = DONE
   /** The command wrote an error: for statistics. */
   hasFailed = false
+  /** What the command wrote are pushes, which CLIENT REPLY does not hold back. */
+  isConfirmed = false
 
   constructor(engine: Engine, effects: Effects) {
     this.engine = engine

@@ -100,7 +100,7 @@ function persistence(c: Context): readonly Field[] {
 
 function stats(c: Context): readonly Field[] {
   const facts = c.engine.host.facts()
-  const {effects, stats: counters} = c.engine
+  const {effects, pubsub, stats: counters} = c.engine
   return [
     ['total_connections_received', facts.connectionsReceived],
     ['total_commands_processed', counters.commandsProcessed],
@@ -113,8 +113,10 @@ function stats(c: Context): readonly Field[] {
     ['evicted_keys', effects.evictedKeys],
     ['keyspace_hits', counters.keyspaceHits],
     ['keyspace_misses', counters.keyspaceMisses],
-    ['pubsub_channels', 0],
-    ['pubsub_patterns', 0],
+    ['pubsub_channels', pubsub.channels.size],
+    ['pubsub_patterns', pubsub.patterns.size],
+    ['pubsubshard_channels', pubsub.shardChannels.size],
+    ['pubsub_relay_dropped', c.engine.cluster?.relay.dropped ?? 0],
     ['total_error_replies', counters.errorReplies],
     ['active_defrag_hits', c.engine.defrag.movedNodes],
   ]

@@ -21,6 +21,8 @@ const IS_PARKED = [false, false, true, true, false]
 export class Roles {
   readonly role = new Uint8Array(BUCKET_COUNT)
   servingCount = BUCKET_COUNT
+  /** The bucket is another node's now, or nobody's. */
+  onForeign: (bucket: number) => void = () => undefined
   readonly #parking: Parking
   /** Since when buckets are parked, monotonic ms. */
   readonly #parkedAt = new Map<number, number>()
@@ -36,6 +38,7 @@ export class Roles {
     this.role[bucket] = role
     if (role === ROLE_SERVING) this.servingCount++
     else if (before === ROLE_SERVING) this.servingCount--
+    if (role === ROLE_FOREIGN || role === ROLE_DOWN) this.onForeign(bucket)
     if (IS_PARKED[role] && !IS_PARKED[before]) {
       this.#parkedAt.set(bucket, now)
       this.#parking.park(bucket)
