@@ -113,6 +113,8 @@ export const LINK_SLABS_FREE_MAX = 16
 export const LINK_LAZY_BYTES = 64 * 1024
 /** A channel and its message together: one packet to each other node, ahead of which nothing urgent may wait for long. */
 export const PUBLISH_BYTES_MAX = 32 * 1024 * 1024
+/** Keys that clients may have kept, and are told of when they change. Redis: tracking-table-max-keys. */
+export const TRACKED_KEYS_MAX = 1_000_000
 /** Messages of a turn that gather before they are sent to other nodes. */
 export const RELAY_GATHER_BYTES = 256 * 1024
 /** A peer for which more than this waits is sent no messages: they would hold up the stream of changes, and heartbeats. */

@@ -223,7 +223,7 @@ export class Effects extends RecordFeed {
 
   /** Empties the bucket; nothing happens if it is empty. */
   clear(bucket: number): void {
-    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, bucket))
+    if (this.watches.isActive) this.watches.touchBucket(bucket, (key) => this.#has(key))
     this.#clear(bucket)
   }
 
@@ -237,17 +237,15 @@ export class Effects extends RecordFeed {
   /** Empties every bucket: FLUSHALL. */
   clearAll(isOurs: (bucket: number) => boolean): void {
     const {keyspace} = this
-    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, -1))
+    if (this.watches.isActive) this.watches.touchAll((key) => this.#has(key))
     for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) {
       if (isOurs(bucket)) this.#clear(bucket)
     }
   }
 
-  /** True if the key exists, in this bucket if it is not -1. */
-  #has(key: Buffer, wanted: number): boolean {
+  #has(key: Buffer): boolean {
     const {keyspace} = this
     const bucket = keyBucket(key, 0, key.length)
-    if (wanted >= 0 && bucket !== wanted) return false
     return keyspace.find(bucket, keyspace.hash(key, 0, key.length), key, 0, key.length) !== 0
   }
 

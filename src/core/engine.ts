@@ -37,6 +37,7 @@ import {Gate} from './replication/gate.ts'
 import {ROLE_SERVING, Roles} from './replication/roles.ts'
 import {ERR_NO_REPLICAS, lacksReplicas, movedError, readsReplica} from './cluster/route.ts'
 import {PubSub} from './pubsub/pubsub.ts'
+import {Tracking} from './tracking/tracking.ts'
 import {Pause, REFUSE, RUN} from './pause.ts'
 import {Waits} from './command/waits.ts'
 import {Slowlog} from './slowlog.ts'
@@ -98,6 +99,7 @@ export class Engine {
   cluster: Cluster | null = null
   readonly pause = new Pause()
   readonly pubsub: PubSub
+  readonly tracking: Tracking
   readonly slowlog = new Slowlog()
   readonly random: Prng
   readonly table = new CommandTable(ALL_COMMANDS)
@@ -128,6 +130,8 @@ export class Engine {
     this.roles = new Roles(this.parking)
     this.pubsub = new PubSub(host)
     this.roles.onForeign = (bucket) => this.pubsub.bucketLeft(bucket)
+    this.tracking = new Tracking(host, this.effects.watches)
+    this.roles.onLeft = (bucket) => this.effects.watches.bucketLeft(bucket)
     this.eviction = new Eviction(this.effects, this.random.fork(), this.roles)
     this.expiry = new Expiry(this.effects, this.roles)
     this.defrag = new Defrag(this.keyspace)
@@ -196,9 +200,11 @@ export class Engine {
     context.verdict = DONE
     context.hasFailed = false
     context.isConfirmed = false
+    if (session.tracking !== null) this.tracking.current = session
     const command = this.table.find(request)
     if (command === null) this.#rejectUnknown(context)
     else this.#dispatch(context, command)
+    if (session.tracking !== null) this.#endTracked(session, command)
     if (context.verdict === PARKED) {
       out.rewind(start)
       return PARKED
@@ -214,6 +220,8 @@ export class Engine {
     this.gate?.forget(session)
     this.monitors.delete(session)
     this.pubsub.forget(session)
+    this.tracking.stop(session)
+    session.isGone = true
     this.parking.forget(session)
     this.waits.forget(session)
   }
@@ -445,6 +453,7 @@ export class Engine {
     command.calls++
     this.stats.commandsProcessed++
     command.run!(context)
+    if (context.session.tracking?.remembers && context.bucket >= 0) this.#remember(context, command)
     if (this.gate !== null) this.#touch(this.gate, context, command)
     if (context.verdict === PARKED) {
       // It waits for a parked bucket, and comes again.
@@ -457,6 +466,18 @@ export class Engine {
       this.stats.errorReplies++
     }
     if (this.monitors.size > 0 && (command.bits & (IS_SKIP_MONITOR | IS_ADMIN)) === 0) this.#feedMonitors(context)
+  }
+
+  /** The client may keep what it was just told; of what is not told yet (PARKED) that is decided later. */
+  #remember({session, request, bucket, verdict}: Context, command: Command): void {
+    if ((command.bits & IS_READ_ONLY) === 0 || command.firstKey === 0 || verdict === PARKED) return
+    this.tracking.remember(session, command, request, bucket)
+  }
+
+  /** CLIENT CACHING holds for the next command, or transaction. */
+  #endTracked(session: Session, command: Command | null): void {
+    this.tracking.current = null
+    if (!session.inTransaction && command?.spec.name !== 'client') session.tracking!.isExcepted = false
   }
 
   /** The reply speaks of the command's bucket, or of all. */

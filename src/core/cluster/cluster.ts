@@ -254,6 +254,7 @@ export class Cluster {
       this.#genesis = null
     }
     this.#membership.tick()
+    this.#engine.tracking.noteLease(this.hasLease)
     this.leader?.tick(this.#now)
     this.logDuty?.tick(this.#now)
     if (this.fillsLost) fillLost(this)
@@ -271,6 +272,7 @@ export class Cluster {
     for (const link of this.links.all) link.endTurn(this.#now)
     this.gate.progress(this.#now)
     this.relay.flush()
+    this.#engine.tracking.flush()
     this.#notices.flush()
   }
 

@@ -1,6 +1,7 @@
 /** CLIENT: what is known of connections, and what one may say about oneself. */
 import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import {isClientName} from './connection-name.ts'
+import {caching, redirectOf, tracking, trackinginfo} from './client-tracking.ts'
 import {CLIENT_SPEC} from './client-specs.ts'
 import {helpReply} from './help.ts'
 import {subcommandSyntax} from './unknown.ts'
@@ -52,6 +53,9 @@ function flagsOf(session: Session): string {
   if (session.isMonitor) flags += 'O'
   if (session.subscriptions !== null) flags += 'P'
   if (session.inTransaction) flags += 'x'
+  if (session.tracking !== null) flags += 't'
+  if (session.tracking?.isBroken) flags += 'R'
+  if (session.tracking?.options.isBroadcast) flags += 'B'
   if (session.isDirty) flags += 'd'
   if (session.closesAfterReply) flags += 'c'
   if (session.isReadonly) flags += 'r'
@@ -69,7 +73,7 @@ function describe(session: Session, now: number): string {
     `age=${seconds(session.createdAt)} idle=${seconds(session.activeAt)} flags=${flagsOf(session)} db=0 ` +
     `sub=${sub} psub=${psub} ssub=${ssub} ` +
     `multi=${multi} watch=${session.watched.size} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 ` +
-    `events=r cmd=${session.lastCommand} user=default redir=-1 resp=${session.proto} lib-name=${session.libraryName} lib-ver=${session.libraryVersion}`
+    `events=r cmd=${session.lastCommand} user=default redir=${redirectOf(session)} resp=${session.proto} lib-name=${session.libraryName} lib-ver=${session.libraryVersion}`
   )
 }
 
@@ -165,6 +169,8 @@ function killMatching(c: Context, filter: KillFilter): number {
       // It counts as gone from now on.
       session.closesAfterReply = true
       c.engine.pubsub.forget(session)
+      c.engine.tracking.stop(session)
+      session.isGone = true
       c.engine.host.close(session)
     }
   }
@@ -189,23 +195,6 @@ function pause(c: Context): void {
   } else if (c.argc > 4) return c.fail(subcommandSyntax(c))
   c.engine.pause.begin(c.now + Math.min(Number(ms), Number.MAX_SAFE_INTEGER - c.now), isForWritesOnly)
   c.out.ok()
-}
-
-function tracking(c: Context): void {
-  if (c.is(2, 'OFF')) return c.out.ok()
-  if (!c.is(2, 'ON')) return c.fail(ERR_SYNTAX)
-  c.fail('ERR client-side caching is not offered by this server')
-}
-
-function trackinginfo(c: Context): void {
-  c.out.map(3)
-  c.out.bulkString('flags')
-  c.out.set(1)
-  c.out.bulkString('off')
-  c.out.bulkString('redirect')
-  c.out.integer(-1)
-  c.out.bulkString('prefixes')
-  c.out.array(0)
 }
 
 function unblock(c: Context): void {
@@ -238,12 +227,9 @@ export const CLIENT_COMMAND: CommandSpec = withSubcommands(CLIENT_SPEC, {
   },
   unblock,
   tracking,
-  caching: (c) =>
-    c.fail(
-      'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
-    ),
+  caching,
   trackinginfo,
-  getredir: (c) => c.out.integer(-1),
+  getredir: (c) => c.out.integer(redirectOf(c.session)),
   'no-evict': (c) => onOff(c, (isOn) => (c.session.isNoEvict = isOn)),
   'no-touch': (c) => onOff(c, (isOn) => (c.session.isNoTouch = isOn)),
   capa,

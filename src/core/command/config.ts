@@ -52,6 +52,10 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
     get: (c) => String(c.engine.slowlog.lengthMax),
     set: (c, value) => setInteger(value, 0, (length) => (c.engine.slowlog.lengthMax = length)),
   },
+  'tracking-table-max-keys': {
+    get: (c) => String(c.engine.tracking.keysMax),
+    set: (c, value) => setInteger(value, 0, (count) => (c.engine.tracking.keysMax = count)),
+  },
   maxmemory: {
     get: (c) => String(c.engine.eviction.maxBytes),
     set: (c, value) => {

@@ -129,6 +129,7 @@ function reset(c: Context): void {
   c.effects.watches.unwatch(session)
   c.engine.monitors.delete(session)
   c.engine.pubsub.forget(session)
+  c.engine.tracking.stop(session)
   session.isMonitor = false
   session.proto = 2
   session.name = ''

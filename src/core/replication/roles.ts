@@ -21,6 +21,8 @@ const IS_PARKED = [false, false, true, true, false]
 export class Roles {
   readonly role = new Uint8Array(BUCKET_COUNT)
   servingCount = BUCKET_COUNT
+  /** The bucket is not served here any more, at least for now. */
+  onLeft: (bucket: number) => void = () => undefined
   /** The bucket is another node's now, or nobody's. */
   onForeign: (bucket: number) => void = () => undefined
   readonly #parking: Parking
@@ -37,7 +39,10 @@ export class Roles {
     if (before === role) return
     this.role[bucket] = role
     if (role === ROLE_SERVING) this.servingCount++
-    else if (before === ROLE_SERVING) this.servingCount--
+    else if (before === ROLE_SERVING) {
+      this.servingCount--
+      this.onLeft(bucket)
+    }
     if (role === ROLE_FOREIGN || role === ROLE_DOWN) this.onForeign(bucket)
     if (IS_PARKED[role] && !IS_PARKED[before]) {
       this.#parkedAt.set(bucket, now)
