@@ -130,6 +130,7 @@ export class Engine {
     this.roles = new Roles(this.parking)
     this.pubsub = new PubSub(host)
     this.roles.onForeign = (bucket) => this.pubsub.bucketLeft(bucket)
+    this.effects.events.deliver = (channel, message) => this.pubsub.deliver(channel, message)
     this.tracking = new Tracking(host, this.effects.watches)
     this.roles.onLeft = (bucket) => this.effects.watches.bucketLeft(bucket)
     this.eviction = new Eviction(this.effects, this.random.fork(), this.roles)

@@ -65,8 +65,8 @@ export class PeerRelay implements Relay {
 
   /** Ids of the other nodes that serve clients; none while this one is no member. */
   #peers(): string[] {
-    const {selfId, map} = this.#c
-    const members = map().members.filter((member) => member !== null)
+    const {selfId} = this.#c
+    const members = this.#c.map().members.filter((member) => member !== null)
     if (!members.some(({id}) => id === selfId)) return []
     return members.filter(({id, isVoterOnly, log}) => !isVoterOnly && !log && id !== selfId).map(({id}) => id)
   }
