@@ -142,6 +142,14 @@ export const LINK_SLAB_BYTES = 256 * 1024
 export const LINK_SLABS_FREE_MAX = 16
 /** What waits for more on a lazy link leaves when it is as much as this. */
 export const LINK_LAZY_BYTES = 64 * 1024
+/** A channel and its message together: one packet to each other node, ahead of which nothing urgent may wait for long. */
+export const PUBLISH_BYTES_MAX = 32 * 1024 * 1024
+/** Keys that clients may have kept, and are told of when they change. Redis: tracking-table-max-keys. */
+export const TRACKED_KEYS_MAX = 1_000_000
+/** Messages of a turn that gather before they are sent to other nodes. */
+export const RELAY_GATHER_BYTES = 256 * 1024
+/** A peer for which more than this waits is sent no messages: they would hold up the stream of changes, and heartbeats. */
+export const RELAY_QUEUE_BYTES_MAX = 8 * 1024 * 1024
 /** What is not acknowledged is sent again after this. */
 export const LINK_RESEND_MS = 250
 /** ... to a data-log node: its acknowledgement waits for a disk. */
@@ -324,6 +332,7 @@ assert(RAFT_APPEND_BYTES_MAX <= RAFT_ENTRY_BYTES_MAX, 'only an entry alone in it
 assert(6 * RAFT_ENTRY_BYTES_MAX < RAFT_MESSAGE_BYTES_MAX, 'the largest entry must fit a message')
 assert(CLUSTER_CHANGE_BYTES_MAX < RAFT_ENTRY_BYTES_MAX, "an operator's entry must fit the agreed log")
 assert(PEER_PACKET_BYTES_MAX < PEER_QUEUE_BYTES_MAX, 'the largest packet must fit the queue of a peer')
+assert(PUBLISH_BYTES_MAX + 2 * RELAY_GATHER_BYTES < PEER_PACKET_BYTES_MAX, 'published messages must fit a packet')
 assert(2 * PEER_NAME_BYTES_MAX + 128 < PEER_CONTROL_BYTES_MAX, 'a hello must fit a control frame')
 assert(PEER_REASON_BYTES_MAX < PEER_CONTROL_BYTES_MAX, 'a refusal must fit a control frame')
 assert(PEER_COPY_BYTES_MAX < PEER_BLOCK_BYTES, 'a packet that is copied must fit a block')

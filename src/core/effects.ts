@@ -4,13 +4,15 @@
  *
  *   command -> Effects -> Keyspace / MapStore      the state
  *                      -> RecordWriter             replicas, images, the data log (only where one is set)
- *                      -> Watches                  WATCHed keys
+ *                      -> Watches                  WATCHed keys, and keys that clients have kept
+ *                      -> KeyEvents                what expired, went or is new
  *
  * Replaying the records through `Replay` gives the same state (test/core/replay.test.ts).
  * With no listener nothing is encoded: the hot path pays one addition and one load.
  */
 import {keyBucket} from '../base/crc16.ts'
 import {NO_EXPIRY, expireAt, isMap, keyLength, keyOffset, pageBytes, valueLength, valueOffset} from './keyspace/node.ts'
+import {EVENT_EVICTED, EVENT_EXPIRED, EVENT_GENERIC, EVENT_MAP, EVENT_NEW, KeyEvents} from './events.ts'
 import {RecordFeed} from './record-feed.ts'
 import {Watches} from './watches.ts'
 import type {Keyspace} from './keyspace/keyspace.ts'
@@ -20,6 +22,7 @@ export class Effects extends RecordFeed {
   readonly keyspace: Keyspace
   readonly maps: MapStore
   readonly watches = new Watches()
+  readonly events = new KeyEvents()
   expiredKeys = 0
   expiredFields = 0
   evictedKeys = 0
@@ -60,6 +63,7 @@ export class Effects extends RecordFeed {
       )
     }
     if (this.watches.isActive) this.watches.touch(key, keyFrom, keyBytes)
+    if (node === 0) this.#isNew(key, keyFrom, keyBytes)
     return this.keyspace.setString(bucket, hash, node, key, keyFrom, keyBytes, value, valueFrom, valueBytes, at)
   }
 
@@ -76,6 +80,7 @@ export class Effects extends RecordFeed {
     keyBytes: number,
     valueBytes: number,
   ): number {
+    if (node === 0) this.#isNew(key, keyFrom, keyBytes)
     return this.keyspace.resizeString(bucket, hash, node, key, keyFrom, keyBytes, valueBytes)
   }
 
@@ -136,6 +141,7 @@ export class Effects extends RecordFeed {
   ): number {
     this.recordField(bucket, key, keyFrom, keyBytes, field, fieldFrom, fieldBytes, value, valueFrom, valueBytes, at)
     if (this.watches.isActive) this.watches.touch(key, keyFrom, keyBytes)
+    if (node === 0) this.#isNew(key, keyFrom, keyBytes)
     return this.maps.set(
       bucket,
       hash,
@@ -223,7 +229,7 @@ export class Effects extends RecordFeed {
 
   /** Empties the bucket; nothing happens if it is empty. */
   clear(bucket: number): void {
-    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, bucket))
+    if (this.watches.isActive) this.watches.touchBucket(bucket, (key) => this.#has(key))
     this.#clear(bucket)
   }
 
@@ -237,42 +243,68 @@ export class Effects extends RecordFeed {
   /** Empties every bucket: FLUSHALL. */
   clearAll(isOurs: (bucket: number) => boolean): void {
     const {keyspace} = this
-    if (this.watches.isActive) this.watches.touchWhere((key) => this.#has(key, -1))
+    if (this.watches.isActive) this.watches.touchAll((key) => this.#has(key))
     for (let bucket = keyspace.nextBucket(0); bucket >= 0; bucket = keyspace.nextBucket(bucket + 1)) {
       if (isOurs(bucket)) this.#clear(bucket)
     }
   }
 
-  /** True if the key exists, in this bucket if it is not -1. */
-  #has(key: Buffer, wanted: number): boolean {
+  #has(key: Buffer): boolean {
     const {keyspace} = this
     const bucket = keyBucket(key, 0, key.length)
-    if (wanted >= 0 && bucket !== wanted) return false
     return keyspace.find(bucket, keyspace.hash(key, 0, key.length), key, 0, key.length) !== 0
   }
 
   /** The key's time has come. */
   expire(bucket: number, node: number): void {
     this.expiredKeys++
-    this.delete(bucket, node)
+    this.#deleteAs(EVENT_EXPIRED, 'expired', bucket, node)
   }
 
   /** The time of a field has come. Returns the map's node, or 0 if it went with the field. */
   expireField(bucket: number, node: number, field: Buffer, fieldFrom: number, fieldBytes: number): number {
     this.expiredFields++
-    return this.mapDelete(bucket, node, field, fieldFrom, fieldBytes)
+    const key = (this.events.mask & (EVENT_MAP | EVENT_GENERIC)) === 0 ? null : this.#keyOf(node)
+    const map = this.mapDelete(bucket, node, field, fieldFrom, fieldBytes)
+    if (key !== null) this.#tellFieldExpired(key, map === 0)
+    return map
   }
 
   /** The time of all fields of a map has come. */
   expireMap(bucket: number, node: number): void {
     this.expiredFields += this.maps.count(node)
+    const key = (this.events.mask & (EVENT_MAP | EVENT_GENERIC)) === 0 ? null : this.#keyOf(node)
     this.delete(bucket, node)
+    if (key !== null) this.#tellFieldExpired(key, true)
+  }
+
+  #tellFieldExpired(key: Buffer, isLast: boolean): void {
+    const {events} = this
+    if ((events.mask & EVENT_MAP) !== 0) events.emit('hexpired', key, 0, key.length)
+    if (isLast && (events.mask & EVENT_GENERIC) !== 0) events.emit('del', key, 0, key.length)
+  }
+
+  #deleteAs(kind: number, event: string, bucket: number, node: number): void {
+    const key = (this.events.mask & kind) === 0 ? null : this.#keyOf(node)
+    this.delete(bucket, node)
+    if (key !== null) this.events.emit(event, key, 0, key.length)
+  }
+
+  /** A copy: the node is about to go. */
+  #keyOf(node: number): Buffer {
+    const {memory} = this.keyspace
+    const from = keyOffset(memory, node)
+    return Buffer.from(pageBytes(memory, node).subarray(from, from + keyLength(memory, node)))
+  }
+
+  #isNew(key: Buffer, from: number, length: number): void {
+    if ((this.events.mask & EVENT_NEW) !== 0) this.events.emit('new', key, from, length)
   }
 
   /** Room is needed. */
   evict(bucket: number, node: number): void {
     this.evictedKeys++
-    this.delete(bucket, node)
+    this.#deleteAs(EVENT_EVICTED, 'evicted', bucket, node)
   }
 
   /** The value of `node` moves to another key of the bucket; `target` is that key's node now, or 0. Returns the new node. */
@@ -296,6 +328,7 @@ export class Effects extends RecordFeed {
       this.watches.touch(key, keyFrom, keyBytes)
     }
     if (target !== 0) keyspace.remove(bucket, target)
+    this.#isNew(key, keyFrom, keyBytes)
     return keyspace.rename(bucket, node, key, keyFrom, keyBytes)
   }
 
@@ -307,6 +340,7 @@ export class Effects extends RecordFeed {
       this.watches.touch(pageBytes(memory, map), keyOffset(memory, map), keyLength(memory, map))
     }
     if (target !== 0) keyspace.remove(bucket, target)
+    this.#isNew(pageBytes(memory, map), keyOffset(memory, map), keyLength(memory, map))
     keyspace.enterNode(bucket, 0, map)
   }
 

@@ -15,6 +15,7 @@ import {Context, DONE, ERR_OUT_OF_MEMORY, PARKED, WAITING} from './command/conte
 import {
   IS_ADMIN,
   IS_DENY_OOM,
+  IS_FOR_SUBSCRIBERS,
   IS_NO_AUTH,
   IS_NO_MULTI,
   IS_READ_ONLY,
@@ -35,13 +36,15 @@ import {Parking} from './parking.ts'
 import {Gate} from './replication/gate.ts'
 import {ROLE_SERVING, Roles} from './replication/roles.ts'
 import {ERR_NO_REPLICAS, lacksReplicas, movedError, readsReplica} from './cluster/route.ts'
+import {PubSub} from './pubsub/pubsub.ts'
+import {Tracking} from './tracking/tracking.ts'
 import {Pause, REFUSE, RUN} from './pause.ts'
 import {Waits} from './command/waits.ts'
 import {Slowlog} from './slowlog.ts'
 import {BucketStats} from './bucket-stats.ts'
 import {LatencyMonitor} from './latency.ts'
 import {abortTransaction, queueCommand} from './transaction.ts'
-import {isFromBrowser, unknownCommand, unknownSubcommand} from './command/unknown.ts'
+import {isFromBrowser, onlyForSubscribers, unknownCommand, unknownSubcommand} from './command/unknown.ts'
 import {Defrag} from './keyspace/defrag.ts'
 import type {Command} from './command/command.ts'
 import type {Host} from './host.ts'
@@ -97,6 +100,8 @@ export class Engine {
   gate: Gate | null = null
   cluster: Cluster | null = null
   readonly pause = new Pause()
+  readonly pubsub: PubSub
+  readonly tracking: Tracking
   readonly slowlog = new Slowlog()
   readonly random: Prng
   readonly table = new CommandTable(ALL_COMMANDS)
@@ -126,8 +131,14 @@ export class Engine {
     this.effects = new Effects(this.keyspace, this.maps)
     this.parking = new Parking(host)
     this.waits = new Waits(host)
-    this.roles = new Roles(this.parking, (bucket) => this.bucketStats.reset(bucket))
+    this.roles = new Roles(this.parking)
+    this.roles.onChanged = (bucket) => this.bucketStats.reset(bucket)
     this.parking.onReply = (bucket, bytes) => this.bucketStats.countReply(bucket, bytes)
+    this.pubsub = new PubSub(host)
+    this.roles.onForeign = (bucket) => this.pubsub.bucketLeft(bucket)
+    this.effects.events.deliver = (channel, message) => this.pubsub.deliver(channel, message)
+    this.tracking = new Tracking(host, this.effects.watches)
+    this.roles.onLeft = (bucket) => this.effects.watches.bucketLeft(bucket)
     this.eviction = new Eviction(this.effects, this.random.fork(), this.roles)
     this.expiry = new Expiry(this.effects, this.roles)
     this.defrag = new Defrag(this.keyspace)
@@ -200,9 +211,12 @@ export class Engine {
     context.out = out
     context.verdict = DONE
     context.hasFailed = false
+    context.isConfirmed = false
+    if (session.tracking !== null) this.tracking.current = session
     const command = this.table.find(request)
     if (command === null) this.#rejectUnknown(context)
     else this.#dispatch(context, command)
+    if (session.tracking !== null) this.#endTracked(session, command)
     if (context.verdict === PARKED) {
       out.rewind(start)
       return PARKED
@@ -217,6 +231,9 @@ export class Engine {
     this.effects.watches.unwatch(session)
     this.gate?.forget(session)
     this.monitors.delete(session)
+    this.pubsub.forget(session)
+    this.tracking.stop(session)
+    session.isGone = true
     this.parking.forget(session)
     this.waits.forget(session)
   }
@@ -228,7 +245,7 @@ export class Engine {
     const outerCommand = context.command
     context.request = request
     context.bucket =
-      command.firstKey === 0
+      command.firstKey === 0 || request.argc <= command.firstKey
         ? -1
         : keyBucket(request.buf, request.off[command.firstKey]!, request.len[command.firstKey]!)
     this.#run(context, command)
@@ -357,7 +374,7 @@ export class Engine {
     if (!session.isAuthenticated && (command.bits & IS_NO_AUTH) === 0) {
       return this.#reject(context, 'NOAUTH Authentication required.')
     }
-    if (command.firstKey !== 0) {
+    if (command.firstKey !== 0 && command.firstKey < request.argc) {
       if (!this.#route(context, command)) return
     } else {
       context.bucket = -1
@@ -370,6 +387,11 @@ export class Engine {
     if (this.minReplicas > 0 && (command.bits & IS_WRITE) !== 0 && lacksReplicas(this, context.bucket)) {
       command.rejectedCalls++
       return this.#reject(context, ERR_NO_REPLICAS)
+    }
+    if (session.subscriptions !== null && session.proto === 2 && (command.bits & IS_FOR_SUBSCRIBERS) === 0) {
+      command.rejectedCalls++
+      const error = onlyForSubscribers(command)
+      return command.fullName === 'exec' ? abortTransaction(context, error) : this.#reject(context, error)
     }
     if (session.inTransaction && (command.bits & IS_TRANSACTION_CONTROL) === 0) {
       if ((command.bits & IS_NO_MULTI) !== 0)
@@ -444,6 +466,7 @@ export class Engine {
     this.stats.commandsProcessed++
     const replyStart = context.out.pos
     command.run!(context)
+    if (context.session.tracking?.remembers && context.bucket >= 0) this.#remember(context, command)
     if (this.gate !== null) this.#touch(this.gate, context, command)
     if (context.verdict === PARKED) {
       // It waits for a parked bucket, and comes again.
@@ -463,10 +486,22 @@ export class Engine {
     this.bucketStats.count(bucket, request, session.replyMode === REPLY_ON ? out.pos - replyStart : 0)
   }
 
+  /** The client may keep what it was just told; of what is not told yet (PARKED) that is decided later. */
+  #remember({session, request, bucket, verdict}: Context, command: Command): void {
+    if ((command.bits & IS_READ_ONLY) === 0 || command.firstKey === 0 || verdict === PARKED) return
+    this.tracking.remember(session, command, request, bucket)
+  }
+
+  /** CLIENT CACHING holds for the next command, or transaction. */
+  #endTracked(session: Session, command: Command | null): void {
+    this.tracking.current = null
+    if (!session.inTransaction && command?.spec.name !== 'client') session.tracking!.isExcepted = false
+  }
+
   /** The reply speaks of the command's bucket, or of all. */
   #touch(gate: Gate, context: Context, command: Command): void {
     const isWrite = (command.bits & IS_WRITE) !== 0
-    if (command.firstKey !== 0) gate.touch(context.bucket, isWrite)
+    if (command.firstKey !== 0 && context.bucket >= 0) gate.touch(context.bucket, isWrite)
     else if ((command.bits & (IS_WRITE | IS_READ_ONLY)) !== 0) gate.touchAll(isWrite)
   }
 
@@ -482,8 +517,8 @@ export class Engine {
     if (isFromBrowser(context)) context.session.closesAfterReply = true
   }
 
-  #muteReply({session, out, verdict}: Context, start: number): void {
-    const isMuted = session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP
+  #muteReply({session, out, verdict, isConfirmed}: Context, start: number): void {
+    const isMuted = !isConfirmed && (session.replyMode === REPLY_OFF || session.replyMode === REPLY_SKIP)
     session.isAnswerMuted = isMuted && verdict === WAITING
     if (isMuted) out.rewind(start)
     if (session.replyMode === REPLY_SKIP) session.replyMode = REPLY_ON

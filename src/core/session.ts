@@ -4,6 +4,8 @@
  */
 import type {Request} from '../resp/request-decoder.ts'
 import type {Command} from './command/command.ts'
+import type {Subscriptions} from './pubsub/subscriptions.ts'
+import type {TrackingState} from './tracking/tracking-state.ts'
 import type {Watcher} from './watches.ts'
 
 /** A command that waits for EXEC, with a copy of its arguments. */
@@ -58,6 +60,13 @@ export class Session implements Watcher {
   queuedBytes = 0
   /** Bucket of the queued keys, NO_BUCKET or MANY_BUCKETS. */
   transactionBucket = NO_BUCKET
+
+  /** The connection is gone. */
+  isGone = false
+  /** Null: its client keeps nothing that it must be told of. */
+  tracking: TrackingState | null = null
+  /** Null: it is subscribed to nothing. */
+  subscriptions: Subscriptions | null = null
 
   readonly watched = new Set<string>()
   isDirty = false

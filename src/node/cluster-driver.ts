@@ -82,8 +82,8 @@ export class ClusterDriver implements ClusterHost {
   #server: ClientServer | null = null
   #timer: NodeJS.Timeout | null = null
   #isFlushPlanned = false
-  #toRelease: Session[] = []
-  #toAbort: Session[] = []
+  readonly #toRelease: Session[] = []
+  readonly #toAbort: Session[] = []
   #peers: readonly PeerAddress[] = []
   #factsSaved = ''
   #failure: Error | null = null
@@ -273,12 +273,8 @@ export class ClusterDriver implements ClusterHost {
   readonly #flush = (): void => {
     this.#isFlushPlanned = false
     this.#cluster?.flush(performance.now())
-    const aborted = this.#toAbort
-    const released = this.#toRelease
-    this.#toAbort = []
-    this.#toRelease = []
-    for (const session of aborted) this.#server?.find(session)?.destroy()
-    for (const session of released) this.#server?.find(session)?.releaseHeld()
+    for (const session of this.#toAbort.splice(0)) this.#server?.find(session)?.destroy()
+    for (const session of this.#toRelease.splice(0)) this.#server?.find(session)?.releaseHeld()
   }
 
   // ---- what the core asks for
@@ -289,6 +285,8 @@ export class ClusterDriver implements ClusterHost {
   sendPacket(id: string, packet: Buffer): boolean {
     return this.#net.send(id, packet)
   }
+
+  queuedBytes = (id: string): number => this.#net.queuedBytes(id)
 
   persist(write: RaftWrite): void {
     const done = (id: number): void => this.#input((c, now) => c.persisted(id, now))

@@ -5,7 +5,7 @@
  *
  * All connections read into one buffer and reply into one (turn.ts): both are used up within the turn of the
  * loop. Only what must outlive the turn is kept by the connection: an incomplete request (in the decoder), input that came
- * while a request waits (`#backlog`), and replies that the socket did not take at once (in `#sender`, bounded).
+ * while a request waits (`#backlog`), and what may not be sent yet or was not taken by the socket at once (in `#output`, bounded).
  *
  * A connection ends in one of two ways: `destroy` cuts it, `end` sends what is owed first. A client that has all of that
  * and does not close its side is cut a little later, and so is one that reads no more.
@@ -18,7 +18,7 @@ import {LOOK_AHEAD_REQUESTS} from '../core/look-ahead.ts'
 import {meterChunk} from './chunk-meter.ts'
 import {BAD, COMPLETE, NEED_MORE, RequestDecoder, copyRequest, trimRequest} from '../resp/request-decoder.ts'
 import {ReplyTooLargeError} from '../resp/reply-writer.ts'
-import {Sender} from './sender.ts'
+import {Output} from './output.ts'
 import type {Engine} from '../core/engine.ts'
 import type {Request} from '../resp/request-decoder.ts'
 import type {Recipient, Turn} from './turn.ts'
@@ -51,17 +51,11 @@ export interface ConnectionPool {
   closed(connection: Connection): void
 }
 
-interface Held {
-  readonly bytes: Buffer
-  /** Null: it only waits for those before it. */
-  readonly barrier: Barrier | null
-}
-
 export class Connection implements Recipient {
   readonly session: Session
   readonly socket: Socket
   readonly #pool: ConnectionPool
-  readonly #sender: Sender
+  readonly #output: Output
   readonly #decoder = new RequestDecoder()
   /** The session's request waits (parked or being answered later); no other may start. */
   #isWaiting = false
@@ -77,9 +71,8 @@ export class Connection implements Recipient {
   /** The request that was executed last in this turn. */
   #lastRequest: Request | null = null
   #commandsBefore = 0
-  /** Replies that wait for copies or a lease, and those behind them. */
-  #held: Held[] = []
-  #heldBytes = 0
+  /** Its requests are being executed, and their replies written. */
+  #isServing = false
   /** The request that waits is SHUTDOWN. */
   awaitsStop = false
 
@@ -87,14 +80,19 @@ export class Connection implements Recipient {
     this.#pool = pool
     this.session = session
     this.socket = socket
-    this.#sender = new Sender(socket, (bytes) => (pool.droppedBytes += bytes))
+    this.#output = new Output(pool.turn, this, socket, (bytes) => (pool.droppedBytes += bytes))
     this.#decoder.isRestricted = !session.isAuthenticated
   }
 
   /** True while a request that was taken is not answered; SHUTDOWN is not waited for by the stop that it asked for. */
   get isBusy(): boolean {
     if (this.awaitsStop || this.#isEnding) return false
-    return (this.#isWaiting && this.#parkedRequest === null) || this.#held.length > 0
+    return this.#owesAnswer || this.#output.isHolding
+  }
+
+  /** A request was taken, and is answered later. */
+  get #owesAnswer(): boolean {
+    return this.#isWaiting && this.#parkedRequest === null
   }
 
   /** True while a request waits: the client is not idle, whatever the clock says. */
@@ -104,7 +102,7 @@ export class Connection implements Recipient {
 
   /** Reply bytes that the client has not read, as far as we know. */
   get unreadBytes(): number {
-    return this.#sender.unreadBytes
+    return this.#output.unreadBytes
   }
 
   /** Bytes came. `bytes` is shared: what is kept is copied. Returns false to stop reading for now. */
@@ -134,7 +132,7 @@ export class Connection implements Recipient {
     const began = this.#begin()
     try {
       this.#lastRequest = request
-      this.#after(this.#pool.engine.execute(this.session, request, this.#pool.turn.writer), request)
+      this.#after(this.#run(request), request)
       this.#resume()
       this.#finish(began)
     } catch (error) {
@@ -146,12 +144,13 @@ export class Connection implements Recipient {
   complete(write: (out: ReplyWriter) => void): void {
     if (this.#isClosed || this.#isEnding) return
     const {writer} = this.#pool.turn
-    this.#isWaiting = false
     const began = this.#begin()
+    this.#isWaiting = false
     try {
       writer.proto = this.session.proto
       if (!this.session.isAnswerMuted) write(writer)
       this.session.isAnswerMuted = false
+      this.#output.writeMessages()
       this.#resume()
       this.#finish(began)
     } catch (error) {
@@ -163,39 +162,31 @@ export class Connection implements Recipient {
   completeWith(pieces: readonly Buffer[]): void {
     if (this.#isClosed || this.#isEnding) return
     if (!this.session.isAnswerMuted) {
-      for (const piece of pieces) this.#pool.bytesOut += piece.length
-      // Behind what this session was answered before.
-      this.#pool.turn.flush()
-      this.#sender.give(pieces)
+      const barrier = this.#pool.engine.gate?.seal(this.session, performance.now()) ?? null
+      if (barrier !== null || this.#output.isHolding) this.#output.holdAll(pieces, barrier)
+      else {
+        for (const piece of pieces) this.#pool.bytesOut += piece.length
+        this.#output.give(pieces)
+      }
     }
     this.complete(() => undefined)
   }
 
   /** Barriers were opened: sends what no longer waits. Not while another connection writes its replies. */
   releaseHeld(): void {
-    const {turn} = this.#pool
-    while (this.#held.length > 0 && this.#held[0]!.barrier?.isOpen !== false) {
-      const {bytes} = this.#held.shift()!
-      this.#heldBytes -= bytes.length
-      const start = turn.writer.pos
-      turn.writer.raw(bytes)
-      turn.add(this, start)
-    }
+    this.#output.release()
   }
 
-  /** Sends an out-of-band message. */
+  /** Sends an out-of-band message, behind all that this session was answered so far. */
   push(write: (out: ReplyWriter) => void): void {
-    if (this.#isClosed || this.#isEnding) return
-    const {writer} = this.#pool.turn
-    const start = writer.pos
-    const proto = writer.proto
-    writer.proto = this.session.proto
-    write(writer)
-    writer.proto = proto
-    // The writer may be in the middle of another session's replies: take the message out from behind them.
-    const message = Buffer.from(writer.buf.subarray(start, writer.pos))
-    writer.rewind(start)
-    this.#pool.turn.post(this, message)
+    if (this.#isClosed || this.#isEnding || this.socket.destroyed) return
+    this.#output.push(this.session.proto, write, this.#isServing || this.#owesAnswer)
+    if (this.#output.owedBytes > this.#pool.unreadBytesMax) this.destroy()
+  }
+
+  /** Called by the turn when all replies were sent: messages follow. */
+  sendPosted(): void {
+    if (this.#output.hasMessages && !this.#isServing && !this.#owesAnswer) this.#output.sendMessages()
   }
 
   /** Sends what is owed, then closes. A request that waits is dropped. */
@@ -205,7 +196,7 @@ export class Connection implements Recipient {
     this.#isEnding = true
     this.#parkedRequest = null
     this.#backlog = []
-    this.#sender.end()
+    this.#output.end()
     // Read on, to see the client's end; what it still says is for nobody.
     this.socket.resume()
     this.#linger(this.socket.writableLength)
@@ -239,9 +230,8 @@ export class Connection implements Recipient {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#backlog = []
-    this.#held = []
     if (this.#lingerTimer) clearTimeout(this.#lingerTimer)
-    this.#sender.closed()
+    this.#output.closed()
     this.#pool.droppedBytes += this.#decoder.heldBytes
     this.#pool.engine.disconnect(this.session)
     this.#pool.closed(this)
@@ -250,6 +240,8 @@ export class Connection implements Recipient {
   /** Its part of a turn begins: returns the time. */
   #begin(): number {
     this.#lastRequest = null
+    if (this.#output.hasMessages && !this.#owesAnswer) this.#output.addMessages()
+    this.#isServing = true
     this.#commandsBefore = this.#pool.engine.stats.commandsProcessed
     this.#replyStart = this.#pool.turn.writer.pos
     this.#pool.engine.setTime(Date.now())
@@ -261,6 +253,7 @@ export class Connection implements Recipient {
     const {engine} = this.#pool
     const now = performance.now()
     this.#handOver(now)
+    this.#isServing = false
     const count = engine.stats.commandsProcessed - this.#commandsBefore
     if (count > 0) meterChunk(engine, this.session, this.#lastRequest, count, (now - began) * 1000)
     if (this.#lastRequest) {
@@ -313,12 +306,12 @@ export class Connection implements Recipient {
 
   /** Executes requests until one waits or is the last of the session; returns that one's index, or `count`. */
   #execute(requests: readonly Request[], count: number): number {
-    const {engine, turn} = this.#pool
+    const {turn} = this.#pool
     const {session} = this
     for (let i = 0; i < count; i++) {
       const request = requests[i]!
       if (i > 0) trimRequest(requests[i - 1]!)
-      const verdict = engine.execute(session, request, turn.writer)
+      const verdict = this.#run(request)
       this.#lastRequest = request
       if (verdict !== DONE) {
         this.#after(verdict, request)
@@ -330,6 +323,13 @@ export class Connection implements Recipient {
     }
     if (this.#decoder.isRestricted) this.#decoder.isRestricted = !session.isAuthenticated
     return count
+  }
+
+  /** Executes a request; messages that it brought about for its own session follow the reply. */
+  #run(request: Request): number {
+    const verdict = this.#pool.engine.execute(this.session, request, this.#pool.turn.writer)
+    if (this.#output.hasMessages && verdict !== WAITING) this.#output.writeMessages()
+    return verdict
   }
 
   #after(verdict: number, request: Request): void {
@@ -354,20 +354,16 @@ export class Connection implements Recipient {
     const {turn, engine} = this.#pool
     const start = this.#replyStart
     const barrier = engine.gate === null ? null : engine.gate.seal(this.session, now)
-    if (barrier !== null || this.#held.length > 0) this.#hold(start, barrier)
+    if (barrier !== null || this.#output.isHolding) this.#hold(start, barrier)
     else if (turn.writer.pos > start || this.session.closesAfterReply) turn.add(this, start)
     this.#replyStart = turn.writer.pos
   }
 
   /** Keeps the replies written since `start` until the barrier opens and those before them are sent. */
   #hold(start: number, barrier: Barrier | null): void {
-    const {turn} = this.#pool
-    const bytes = Buffer.from(turn.writer.buf.subarray(start, turn.writer.pos))
-    turn.writer.rewind(start)
-    this.#held.push({bytes, barrier})
-    this.#heldBytes += bytes.length
+    this.#output.hold(start, barrier)
     this.#pool.flushSoon()
-    if (this.#heldBytes > this.#pool.unreadBytesMax) this.destroy()
+    if (this.#output.owedBytes > this.#pool.unreadBytesMax) this.destroy()
   }
 
   /** Called by the turn. True if the socket goes on reading from `bytes`. */
@@ -375,13 +371,13 @@ export class Connection implements Recipient {
     if (this.#isClosed || this.#isEnding) return false
     this.#pool.bytesOut += bytes.length
     // One reply may be as large as it likes, but who is that far behind gets no other.
-    if (this.#sender.unreadBytes <= this.#pool.unreadBytesMax) return this.#sender.send(bytes)
+    if (this.#output.unreadBytes <= this.#pool.unreadBytesMax) return this.#output.send(bytes)
     this.destroy()
     return false
   }
 
   /** Called by the turn when all of its replies were sent. */
   sent(): void {
-    if (this.session.closesAfterReply && this.#held.length === 0) this.end()
+    if (this.session.closesAfterReply && !this.#output.isHolding) this.end()
   }
 }

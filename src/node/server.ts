@@ -97,13 +97,14 @@ export class ClientServer implements ConnectionPool {
     if (this.#idleTimer) clearInterval(this.#idleTimer)
   }
 
-  /** Those that wait for us, or watch others (MONITOR), are not idle. */
+  /** Those that wait for us, watch others (MONITOR) or listen are not idle. */
   #closeIdle(): void {
     if (this.idleTimeoutS === 0) return
     const limit = Date.now() - this.idleTimeoutS * 1000
     for (const connection of this.connections.values()) {
       const {session} = connection
-      if (session.activeAt < limit && !connection.isWaiting && !session.isMonitor) connection.end()
+      const isListening = session.isMonitor || session.subscriptions !== null
+      if (session.activeAt < limit && !connection.isWaiting && !isListening) connection.end()
     }
   }
 

@@ -15,18 +15,15 @@ export interface Recipient {
   send(bytes: Buffer): boolean
   /** All of the turn's bytes were given to `send`. */
   sent(): void
-}
-
-interface Message {
-  readonly recipient: Recipient
-  readonly bytes: Buffer
+  /** Sends the messages for which it was posted, if they were not sent with a reply since. */
+  sendPosted(): void
 }
 
 export class Turn {
   readonly writer = new ReplyWriter()
   readonly #recipients: Recipient[] = []
   readonly #starts: number[] = []
-  #messages: Message[] = []
+  #posted: Recipient[] = []
   #count = 0
   #isScheduled = false
 
@@ -43,9 +40,9 @@ export class Turn {
     return this.writer.pos > FLUSH_BYTES
   }
 
-  /** An out-of-band message; it is sent behind the replies of the turn. */
-  post(recipient: Recipient, bytes: Buffer): void {
-    this.#messages.push({recipient, bytes})
+  /** The recipient has messages; they are sent behind the replies of the turn. */
+  post(recipient: Recipient): void {
+    this.#posted.push(recipient)
     this.#schedule()
   }
 
@@ -74,12 +71,12 @@ export class Turn {
     if (isPinned) writer.abandon()
     else writer.clear()
     for (let i = 0; i < count; i++) this.#recipients[i]!.sent()
-    if (this.#messages.length > 0) this.#sendMessages()
+    if (this.#posted.length > 0) this.#sendPosted()
   }
 
-  #sendMessages(): void {
-    const messages = this.#messages
-    this.#messages = []
-    for (const {recipient, bytes} of messages) recipient.send(bytes)
+  #sendPosted(): void {
+    const posted = this.#posted
+    this.#posted = []
+    for (const recipient of posted) recipient.sendPosted()
   }
 }

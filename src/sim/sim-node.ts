@@ -314,6 +314,11 @@ export class SimNode implements Endpoint, Host, ClusterHost {
     return this.#o.network.send(this, id, packet)
   }
 
+  queuedBytes = (): number => 0
+
+  /** Every input ends with a flush. */
+  flushSoon(): void {}
+
   persist(write: RaftWrite): void {
     this.#o.disk.write(this.id, write, () => this.#enter(() => this.cluster.persisted(write.id, this.#clock())))
   }

@@ -147,6 +147,12 @@ export class ClusterStage implements ClusterHost {
     this.#writes.push(write)
   }
 
+  queuedBytes(): number {
+    return 0
+  }
+
+  flushSoon(): void {}
+
   setPeers(): void {}
   release(): void {}
   abort(): void {}

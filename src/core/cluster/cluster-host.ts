@@ -16,6 +16,10 @@ export interface PeerAddress {
 
 export interface ClusterHost {
   sendPacket(id: string, packet: Buffer): boolean
+  /** Bytes for this node that were sent and have not left yet. */
+  queuedBytes(id: string): number
+  /** Something was said that `Cluster.flush` sends: it is to be called when this turn ends. */
+  flushSoon(): void
   /** It may look at a packet even after the peer has acknowledged it. */
   readonly keepsPackets: boolean
   /** Makes it durable, in order, and says so by `Cluster.persisted`, not from within this call. */

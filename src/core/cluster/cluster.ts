@@ -15,7 +15,8 @@ import {EMPTY_STATE} from '../consensus/durable-state.ts'
 import {Raft} from '../consensus/raft.ts'
 import {decodeMessage, encodeMessage} from '../consensus/message-codec.ts'
 import {Link} from '../peer/link.ts'
-import {MESSAGE_PROPOSE, MESSAGE_RAFT} from '../peer/message.ts'
+import {MESSAGE_PROPOSE, MESSAGE_PUBLISH, MESSAGE_RAFT} from '../peer/message.ts'
+import {PeerRelay} from '../pubsub/relay.ts'
 import {Inbox} from '../replication/inbox.ts'
 import {Master} from '../replication/master.ts'
 import {Recorder} from '../replication/recorder.ts'
@@ -55,9 +56,10 @@ export class Cluster {
   readonly #engine: Engine
   readonly #host: ClusterHost
   readonly links: Links
+  readonly relay: PeerRelay
   readonly #membership: Membership
   readonly #inbox: Inbox
-  readonly #bucketRoles: BucketRoles
+  readonly bucketRoles: BucketRoles
   #now: number
   #selfSlot = NO_NODE
   #wasAdmitted = false
@@ -92,16 +94,17 @@ export class Cluster {
     }
     this.#notices = new MoveNotices(engine.host)
     this.links = new Links((id, incarnation) => this.#newLink(id, incarnation))
+    this.relay = new PeerRelay(engine.pubsub, {...shared, links: this.links, selfId: self.id, host})
     this.roles = engine.roles
     this.sets = new ReplicaSets(effects, shared.linkOf)
     this.gate = engine.openGate(this.sets, host)
-    const replicaHost = {fenced: (bucket: number): void => this.#bucketRoles.fenced(bucket)}
+    const replicaHost = {fenced: (bucket: number): void => this.bucketRoles.fenced(bucket)}
     this.recorder = log ? new Recorder(effects, replicaHost, log.sink, log.positions) : null
     this.replica = this.recorder ?? new Replica(effects, replicaHost)
     const {roles, replica, sets, gate} = this
     const {id: selfId, incarnation} = self
     this.master = new Master({...shared, effects, parking, roles, replica, sets, gate, selfId, incarnation})
-    this.#bucketRoles = new BucketRoles({...shared, roles, replica, master: this.master})
+    this.bucketRoles = new BucketRoles({...shared, roles, replica, master: this.master})
     this.#inbox = new Inbox(this.master, replica)
     this.#membership = new Membership({
       ...shared,
@@ -169,7 +172,7 @@ export class Cluster {
   found(clusterId: string, replicas: number, buckets: readonly number[] | null = null): void {
     const some = buckets === null ? {} : {buckets: formatBuckets(buckets)}
     this.#genesis = {type: 'genesis', clusterId, replicas, member: this.self, ...some}
-    this.#bucketRoles.isFounder = true
+    this.bucketRoles.isFounder = true
     this.tick(this.#now)
   }
 
@@ -193,7 +196,7 @@ export class Cluster {
   abandon(): void {
     this.isGone = true
     this.gate.leaseUntil = Number.NEGATIVE_INFINITY
-    this.#bucketRoles.abandon()
+    this.bucketRoles.abandon()
   }
 
   /** Why the cluster does not let this node in, or ''. */
@@ -251,12 +254,13 @@ export class Cluster {
       this.#genesis = null
     }
     this.#membership.tick()
+    this.#engine.tracking.noteLease(this.hasLease)
     this.leader?.tick(this.#now)
     this.logDuty?.tick(this.#now)
     if (this.fillsLost) fillLost(this)
     for (const link of this.links.all) link.tick(this.#now)
     if (this.isAdmitted) this.master.tick(this.#now)
-    this.#bucketRoles.tick(this.#now)
+    this.bucketRoles.tick(this.#now)
     this.flush(this.#now)
   }
 
@@ -267,13 +271,9 @@ export class Cluster {
     this.sets.flush()
     for (const link of this.links.all) link.endTurn(this.#now)
     this.gate.progress(this.#now)
+    this.relay.flush()
+    this.#engine.tracking.flush()
     this.#notices.flush()
-  }
-
-  /** Planted bug `keep-seat`. */
-  set keepsSeat(isOn: boolean) {
-    this.#bucketRoles.keepsSeat = isOn
-    this.map.keepsSeats = isOn
   }
 
   /** Copies buckets to peers. True if there is more to do at once. */
@@ -338,8 +338,8 @@ export class Cluster {
     const wasAdmitted = this.isAdmitted
     if (membersChanged) this.#membersChanged()
     const isEverything = buckets === null || wasAdmitted !== this.isAdmitted
-    this.#bucketRoles.changed(isEverything ? null : buckets, kind)
-    if (membersChanged && !isEverything) this.#bucketRoles.membersChanged()
+    this.bucketRoles.changed(isEverything ? null : buckets, kind)
+    if (membersChanged && !isEverything) this.bucketRoles.membersChanged()
     this.#notices.note(this.map, buckets)
     this.gate.progress(this.#now)
     this.#engine.host.requestWork()
@@ -388,7 +388,8 @@ export class Cluster {
     } else if (type === MESSAGE_PROPOSE) {
       const entry = parseEntry(body.toString())
       if (entry && this.raft.role === 'leader') this.propose(entry)
-    } else this.#membership.receive(link, type, body)
+    } else if (type === MESSAGE_PUBLISH) this.relay.receive(body)
+    else this.#membership.receive(link, type, body)
   }
 
   /** The clock goes on, never back. */

@@ -50,7 +50,7 @@ export function plantBugs(names: ReadonlySet<string>, cluster: Cluster): void {
   sets.acksMajority = names.has('ack-majority')
   if (names.has('log-skip-record') && cluster.recorder) cluster.recorder.skipEvery = 30
   cluster.logsLate = names.has('log-ack-before-fsync')
-  cluster.keepsSeat = names.has('keep-seat')
+  cluster.bucketRoles.keepsSeat = cluster.map.keepsSeats = names.has('keep-seat')
   cluster.fillsLost = names.has('lost-is-empty')
   if (names.has('drop-record')) sets.dropEvery = 50
   if (names.has('forget-epoch')) replica.learn = () => true

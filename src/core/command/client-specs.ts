@@ -118,7 +118,15 @@ export const CLIENT_SPEC: CommandSpec = {
       group: 'connection',
       since: '6.0.0',
       summary: 'Turns client-side caching on or off.',
-      args: [{name: 'status', type: 'string'}],
+      args: [
+        {name: 'status', type: 'string'},
+        {name: 'client-id', type: 'integer', token: 'REDIRECT', optional: true},
+        {name: 'prefix', type: 'string', token: 'PREFIX', optional: true, multiple: true, multipleToken: true},
+        {name: 'bcast', type: 'pure-token', token: 'BCAST', optional: true},
+        {name: 'optin', type: 'pure-token', token: 'OPTIN', optional: true},
+        {name: 'optout', type: 'pure-token', token: 'OPTOUT', optional: true},
+        {name: 'noloop', type: 'pure-token', token: 'NOLOOP', optional: true},
+      ],
     },
     {
       name: 'caching',

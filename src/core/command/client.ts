@@ -1,6 +1,7 @@
 /** CLIENT: what is known of connections, and what one may say about oneself. */
 import {ERR_NOT_INTEGER, ERR_SYNTAX} from './context.ts'
 import {isClientName} from './connection-name.ts'
+import {caching, redirectOf, tracking, trackinginfo} from './client-tracking.ts'
 import {CLIENT_SPEC} from './client-specs.ts'
 import {helpReply} from './help.ts'
 import {subcommandSyntax} from './unknown.ts'
@@ -50,7 +51,11 @@ function reply(c: Context): void {
 function flagsOf(session: Session): string {
   let flags = ''
   if (session.isMonitor) flags += 'O'
+  if (session.subscriptions !== null) flags += 'P'
   if (session.inTransaction) flags += 'x'
+  if (session.tracking !== null) flags += 't'
+  if (session.tracking?.isBroken) flags += 'R'
+  if (session.tracking?.options.isBroadcast) flags += 'B'
   if (session.isDirty) flags += 'd'
   if (session.closesAfterReply) flags += 'c'
   if (session.isReadonly) flags += 'r'
@@ -62,12 +67,19 @@ function flagsOf(session: Session): string {
 function describe(session: Session, now: number): string {
   const seconds = (from: number): number => Math.max(0, Math.floor((now - from) / 1000))
   const multi = session.inTransaction ? session.queue.length : -1
+  const [sub, psub, ssub] = session.subscriptions?.names.map((names) => names.size) ?? [0, 0, 0]
   return (
     `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=${session.id} name=${session.name} ` +
-    `age=${seconds(session.createdAt)} idle=${seconds(session.activeAt)} flags=${flagsOf(session)} db=0 sub=0 psub=0 ssub=0 ` +
+    `age=${seconds(session.createdAt)} idle=${seconds(session.activeAt)} flags=${flagsOf(session)} db=0 ` +
+    `sub=${sub} psub=${psub} ssub=${ssub} ` +
     `multi=${multi} watch=${session.watched.size} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 ` +
-    `events=r cmd=${session.lastCommand} user=default redir=-1 resp=${session.proto} lib-name=${session.libraryName} lib-ver=${session.libraryVersion}`
+    `events=r cmd=${session.lastCommand} user=default redir=${redirectOf(session)} resp=${session.proto} lib-name=${session.libraryName} lib-ver=${session.libraryVersion}`
   )
+}
+
+/** As CLIENT LIST and KILL sort clients; masters and replicas have connections of another kind here. */
+function typeOf(session: Session): string {
+  return session.subscriptions === null ? 'normal' : 'pubsub'
 }
 
 function info(c: Context): void {
@@ -75,14 +87,15 @@ function info(c: Context): void {
 }
 
 function list(c: Context): void {
-  let ids: Set<number> | null = null
+  let wanted: (session: Session) => boolean = () => true
   if (c.argc === 4 && c.is(2, 'TYPE')) {
     const type = c.text(3).toLowerCase()
     if (!['normal', 'master', 'replica', 'slave', 'pubsub'].includes(type))
       return c.fail(`ERR Unknown client type '${c.latin1(3)}'`)
-    if (type !== 'normal') return c.out.verbatim('txt', '')
+    wanted = (session) => typeOf(session) === type
   } else if (c.argc > 3 && c.is(2, 'ID')) {
-    ids = new Set()
+    const ids = new Set<number>()
+    wanted = (session) => ids.has(session.id)
     for (let i = 3; i < c.argc; i++) {
       const id = c.integer(i)
       if (Number.isNaN(id)) return c.fail('ERR Invalid client ID')
@@ -91,7 +104,7 @@ function list(c: Context): void {
   } else if (c.argc !== 2) return c.fail(ERR_SYNTAX)
   let text = ''
   for (const session of c.engine.host.sessions()) {
-    if (ids === null || ids.has(session.id)) text += `${describe(session, c.now)}\n`
+    if (wanted(session)) text += `${describe(session, c.now)}\n`
   }
   c.out.verbatim('txt', text)
 }
@@ -148,13 +161,16 @@ function killMatching(c: Context, filter: KillFilter): number {
     if (filter.id !== undefined && session.id !== filter.id) continue
     if (filter.address !== undefined && session.address !== filter.address) continue
     if (filter.localAddress !== undefined && session.localAddress !== filter.localAddress) continue
-    if (filter.type !== undefined && filter.type !== 'normal') continue
+    if (filter.type !== undefined && filter.type !== typeOf(session)) continue
     if ((filter.skipsMe && session === c.session) || session.closesAfterReply) continue
     killed++
     if (session === c.session) session.closesAfterReply = true
     else {
       // It counts as gone from now on.
       session.closesAfterReply = true
+      c.engine.pubsub.forget(session)
+      c.engine.tracking.stop(session)
+      session.isGone = true
       c.engine.host.close(session)
     }
   }
@@ -179,23 +195,6 @@ function pause(c: Context): void {
   } else if (c.argc > 4) return c.fail(subcommandSyntax(c))
   c.engine.pause.begin(c.now + Math.min(Number(ms), Number.MAX_SAFE_INTEGER - c.now), isForWritesOnly)
   c.out.ok()
-}
-
-function tracking(c: Context): void {
-  if (c.is(2, 'OFF')) return c.out.ok()
-  if (!c.is(2, 'ON')) return c.fail(ERR_SYNTAX)
-  c.fail('ERR client-side caching is not offered by this server')
-}
-
-function trackinginfo(c: Context): void {
-  c.out.map(3)
-  c.out.bulkString('flags')
-  c.out.set(1)
-  c.out.bulkString('off')
-  c.out.bulkString('redirect')
-  c.out.integer(-1)
-  c.out.bulkString('prefixes')
-  c.out.array(0)
 }
 
 function unblock(c: Context): void {
@@ -228,12 +227,9 @@ export const CLIENT_COMMAND: CommandSpec = withSubcommands(CLIENT_SPEC, {
   },
   unblock,
   tracking,
-  caching: (c) =>
-    c.fail(
-      'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
-    ),
+  caching,
   trackinginfo,
-  getredir: (c) => c.out.integer(-1),
+  getredir: (c) => c.out.integer(redirectOf(c.session)),
   'no-evict': (c) => onOff(c, (isOn) => (c.session.isNoEvict = isOn)),
   'no-touch': (c) => onOff(c, (isOn) => (c.session.isNoTouch = isOn)),
   capa,

@@ -228,7 +228,7 @@ function keyIndices(c: Context): {readonly indices: readonly number[]; readonly 
     c.fail('ERR Invalid number of arguments specified for command')
     return null
   }
-  if (command.firstKey === 0) {
+  if (command.firstKey === 0 || command.spec.keys?.flags.includes('not_key')) {
     c.fail('ERR The command has no key arguments')
     return null
   }

@@ -111,7 +111,13 @@ export const IS_TRANSACTION_CONTROL = 16
 export const IS_SKIP_MONITOR = 32
 export const IS_READ_ONLY = 64
 export const IS_ADMIN = 128
+/** What a session of RESP2 may say while it is subscribed: its replies cannot be taken for messages. */
+export const IS_FOR_SUBSCRIBERS = 256
 
+const FOR_SUBSCRIBERS = new Set([
+  ...['subscribe', 'psubscribe', 'ssubscribe', 'unsubscribe', 'punsubscribe', 'sunsubscribe'],
+  ...['ping', 'quit', 'reset', 'goodbye'],
+])
 const CONTROL = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset', 'goodbye'])
 
 /** A spec made ready for execution: one shape for all commands, numbers instead of words. */
@@ -163,6 +169,7 @@ function bitsOf(spec: CommandSpec, parent: CommandSpec | undefined): number {
     (has('no_multi') ? IS_NO_MULTI : 0) |
     (has('admin') ? IS_ADMIN : 0) |
     (has('skip_monitor') ? IS_SKIP_MONITOR : 0) |
-    (!parent && CONTROL.has(spec.name) ? IS_TRANSACTION_CONTROL : 0)
+    (!parent && CONTROL.has(spec.name) ? IS_TRANSACTION_CONTROL : 0) |
+    (!parent && FOR_SUBSCRIBERS.has(spec.name) ? IS_FOR_SUBSCRIBERS : 0)
   )
 }

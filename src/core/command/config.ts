@@ -2,6 +2,7 @@
 import {matchesGlob} from '../../base/glob.ts'
 import {MAX_MEMORY_POLICIES} from '../eviction.ts'
 import {PACKED_BYTES_MAX, PACKED_FIELDS_MAX} from '../keyspace/map-store.ts'
+import {formatEvents, parseEvents} from '../events.ts'
 import {BULK_BYTES_MAX, REQUEST_BYTES_MAX} from '../../constants.ts'
 import {parseBytes} from './info.ts'
 import {helpReply} from './help.ts'
@@ -43,7 +44,15 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   'hash-max-listpack-value': fixed(PACKED_BYTES_MAX),
   'proto-max-bulk-len': fixed(BULK_BYTES_MAX),
   'client-query-buffer-limit': fixed(REQUEST_BYTES_MAX),
-  'notify-keyspace-events': fixed(''),
+  'notify-keyspace-events': {
+    get: (c) => formatEvents(c.effects.events.setting),
+    set: (c, value) => {
+      const bits = parseEvents(value)
+      if (bits === null) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
+      c.effects.events.setting = bits
+      return null
+    },
+  },
   'slowlog-log-slower-than': {
     get: (c) => String(c.engine.slowlog.thresholdUs),
     set: (c, value) => setInteger(value, -1, (us) => (c.engine.slowlog.thresholdUs = us)),
@@ -55,6 +64,10 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   'latency-monitor-threshold': {
     get: (c) => String(c.engine.latency.thresholdMs),
     set: (c, value) => setInteger(value, 0, (ms) => (c.engine.latency.thresholdMs = ms)),
+  },
+  'tracking-table-max-keys': {
+    get: (c) => String(c.engine.tracking.keysMax),
+    set: (c, value) => setInteger(value, 0, (count) => (c.engine.tracking.keysMax = count)),
   },
   maxmemory: {
     get: (c) => String(c.engine.eviction.maxBytes),

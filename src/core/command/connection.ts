@@ -15,8 +15,17 @@ const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disa
 
 function ping(c: Context): void {
   if (c.argc > 2) return c.wrongArity()
+  if (c.session.subscriptions !== null && c.session.proto === 2) return pingSubscriber(c)
   if (c.argc === 1) return c.out.pong()
   echo(c)
+}
+
+/** As a message, so that it cannot be taken for one of another kind. */
+function pingSubscriber(c: Context): void {
+  c.out.array(2)
+  c.out.bulkString('pong')
+  if (c.argc === 1) c.out.bulkString('')
+  else echo(c)
 }
 
 function echo(c: Context): void {
@@ -119,6 +128,8 @@ function reset(c: Context): void {
   if (session.inTransaction) endTransaction(c)
   c.effects.watches.unwatch(session)
   c.engine.monitors.delete(session)
+  c.engine.pubsub.forget(session)
+  c.engine.tracking.stop(session)
   session.isMonitor = false
   session.proto = 2
   session.name = ''

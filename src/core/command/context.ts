@@ -8,6 +8,7 @@ import {Request} from '../../resp/request-decoder.ts'
 import type {ReplyWriter} from '../../resp/reply-writer.ts'
 import {KEY_BYTES_MAX} from '../../constants.ts'
 import {FLAG_EXPIRES, FLAG_MAP, WORD_KEY, WORD_USED, expireAt, setWord, word} from '../keyspace/node.ts'
+import {EVENT_MISS} from '../events.ts'
 import type {Effects} from '../effects.ts'
 import type {Engine} from '../engine.ts'
 import type {Keyspace} from '../keyspace/keyspace.ts'
@@ -58,6 +59,8 @@ export class Context {
   verdict = DONE
   /** The command wrote an error: for statistics. */
   hasFailed = false
+  /** What the command wrote are pushes, which CLIENT REPLY does not hold back. */
+  isConfirmed = false
 
   constructor(engine: Engine, effects: Effects) {
     this.engine = engine
@@ -98,9 +101,22 @@ export class Context {
   /** As `lookup`, counted as a hit or a miss. */
   lookupRead(i: number): number {
     const node = this.lookup(i)
-    if (node === 0) this.engine.stats.keyspaceMisses++
+    if (node === 0) this.#missed(i)
     else this.engine.stats.keyspaceHits++
     return node
+  }
+
+  #missed(i: number): void {
+    this.engine.stats.keyspaceMisses++
+    if (this.engine.roles.isServing(this.bucket)) this.notify(EVENT_MISS, 'keymiss', i)
+  }
+
+  /** Tells who wants to know (events.ts) that this happened to the key that is argument `i`. */
+  notify(kind: number, event: string, i = 1): void {
+    const {events} = this.effects
+    if ((events.mask & kind) === 0) return
+    const {buf, off, len} = this.request
+    events.emit(event, buf, off[i]!, len[i]!)
   }
 
   isMap(node: number): boolean {

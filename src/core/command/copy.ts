@@ -3,6 +3,7 @@ import {ERR_SYNTAX, ERR_NOT_INTEGER} from './context.ts'
 import {NO_EXPIRY, expireAt, isLargeMap, pageBytes, valueLength, valueOffset} from '../keyspace/node.ts'
 import {PACKED_FIELDS_MAX} from '../keyspace/map-store.ts'
 import {CopyJob} from './jobs-copy.ts'
+import {EVENT_GENERIC, EVENT_NEW} from '../events.ts'
 import {isKeyTooLong} from './access.ts'
 import type {Context} from './context.ts'
 
@@ -36,6 +37,7 @@ export function copy(c: Context): void {
   if (c.isMap(source)) copyMap(c, source, target)
   else copyString(c, source, target)
   c.effects.endGroup()
+  c.notify(EVENT_GENERIC, 'copy_to', 2)
   c.out.integer(1)
 }
 
@@ -46,6 +48,8 @@ function copyString(c: Context, source: number, target: number): void {
   const length = valueLength(memory, source)
   const until = expireAt(memory, source)
   c.effects.set(c.bucket, c.hash, target, buf, off[2]!, len[2]!, pageBytes(memory, source), from, length, until)
+  // Redis deletes the old one first.
+  if (target !== 0) c.notify(EVENT_NEW, 'new', 2)
 }
 
 function copyMap(c: Context, source: number, target: number): void {

@@ -1,5 +1,6 @@
 /** When keys expire: EXPIRE, TTL, PERSIST and their kin. */
 import {NO_EXPIRY, expireAt} from '../keyspace/node.ts'
+import {EVENT_GENERIC} from '../events.ts'
 import {expireTime} from './expire-time.ts'
 import type {Context} from './context.ts'
 
@@ -17,6 +18,7 @@ function setExpiry(c: Context, unitMs: number, isAbsolute: boolean): void {
   if (node === 0 || !isMet(options, expireAt(c.keyspace.memory, node), at)) return c.out.integer(0)
   if (at <= c.now) c.effects.delete(c.bucket, node)
   else c.effects.setExpiry(c.bucket, node, at)
+  c.notify(EVENT_GENERIC, at <= c.now ? 'del' : 'expire')
   c.out.integer(1)
 }
 
@@ -64,6 +66,7 @@ export function persist(c: Context): void {
   const node = c.lookup(1)
   if (node === 0 || expireAt(c.keyspace.memory, node) === NO_EXPIRY) return c.out.integer(0)
   c.effects.setExpiry(c.bucket, node, NO_EXPIRY)
+  c.notify(EVENT_GENERIC, 'persist')
   c.out.integer(1)
 }
 

@@ -53,7 +53,7 @@ function clients(c: Context): readonly Field[] {
     ['cluster_connections', 0],
     ['maxclients', c.engine.host.facts().maxClients],
     ['blocked_clients', c.engine.parking.waitingCount],
-    ['tracking_clients', 0],
+    ['tracking_clients', c.engine.tracking.clientCount],
   ]
 }
 
@@ -100,7 +100,7 @@ function persistence(c: Context): readonly Field[] {
 
 function stats(c: Context): readonly Field[] {
   const facts = c.engine.host.facts()
-  const {effects, stats: counters} = c.engine
+  const {effects, pubsub, tracking, stats: counters} = c.engine
   return [
     ['total_connections_received', facts.connectionsReceived],
     ['total_commands_processed', counters.commandsProcessed],
@@ -113,8 +113,13 @@ function stats(c: Context): readonly Field[] {
     ['evicted_keys', effects.evictedKeys],
     ['keyspace_hits', counters.keyspaceHits],
     ['keyspace_misses', counters.keyspaceMisses],
-    ['pubsub_channels', 0],
-    ['pubsub_patterns', 0],
+    ['pubsub_channels', pubsub.channels.size],
+    ['pubsub_patterns', pubsub.patterns.size],
+    ['pubsubshard_channels', pubsub.shardChannels.size],
+    ['pubsub_relay_dropped', c.engine.cluster?.relay.dropped ?? 0],
+    ['tracking_total_keys', tracking.keyCount],
+    ['tracking_total_items', tracking.itemCount],
+    ['tracking_total_prefixes', tracking.prefixCount],
     ['total_error_replies', counters.errorReplies],
     ['kv_slowlog_entries', c.engine.slowlog.entries.length],
     ['active_defrag_hits', c.engine.defrag.movedNodes],

@@ -2,6 +2,7 @@
  * Jobs that write a large map under another key: COPY and RENAME. Their records are written while they walk its fields; the
  * change itself comes at once, in the last step. So whoever looks in between (SCAN, an image) sees what was before.
  */
+import {EVENT_GENERIC} from '../events.ts'
 import {NO_EXPIRY, expireAt, keyLength, keyOffset, pageBytes} from '../keyspace/node.ts'
 import type {Context} from './context.ts'
 import type {Engine} from '../engine.ts'
@@ -95,12 +96,15 @@ export class CopyJob extends MapWriteJob {
   }
 
   protected finish(target: number): void {
-    this.engine.effects.putMap(this.bucket, target, this.#copy)
+    const {effects} = this.engine
+    effects.putMap(this.bucket, target, this.#copy)
+    if ((effects.events.mask & EVENT_GENERIC) !== 0) effects.events.emit('copy_to', this.key, 0, this.key.length)
   }
 }
 
 export class RenameJob extends MapWriteJob {
   readonly #isNew: boolean
+  readonly #source: Buffer
 
   /** `isNew`: RENAMENX, whose reply is a number. */
   constructor(c: Context, source: number, target: number, isNew: boolean) {
@@ -108,6 +112,7 @@ export class RenameJob extends MapWriteJob {
     this.#isNew = isNew
     const {memory} = c.keyspace
     const bytes = pageBytes(memory, source)
+    this.#source = c.copy(1)
     c.effects.recordDelete(this.bucket, bytes, keyOffset(memory, source), keyLength(memory, source))
   }
 
@@ -122,6 +127,10 @@ export class RenameJob extends MapWriteJob {
 
   protected finish(target: number): void {
     const source = this.engine.keyspace.dict.owner(this.table)
-    this.engine.effects.moveKey(this.bucket, source, target, this.key, 0, this.key.length)
+    const {effects} = this.engine
+    effects.moveKey(this.bucket, source, target, this.key, 0, this.key.length)
+    if ((effects.events.mask & EVENT_GENERIC) === 0) return
+    effects.events.emit('rename_from', this.#source, 0, this.#source.length)
+    effects.events.emit('rename_to', this.key, 0, this.key.length)
   }
 }

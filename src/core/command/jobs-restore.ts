@@ -3,6 +3,7 @@
  * nothing, and nothing is seen before the end.
  */
 import {SHARED_READ_BYTES} from '../../constants.ts'
+import {EVENT_GENERIC} from '../events.ts'
 import {NO_EXPIRY, WORD_USED, isMap, setWord} from '../keyspace/node.ts'
 import {PACKED_FIELDS_MAX} from '../keyspace/map-store.ts'
 import {RecordCursor, readFrame} from '../../record/codec.ts'
@@ -173,6 +174,7 @@ export class RestoreJob implements Job {
     effects.putMap(this.bucket, this.#target(), this.#map)
     effects.endLong(this.bucket)
     this.#use(this.#map)
+    this.#notify('restore')
     this.isDone = true
   }
 
@@ -193,7 +195,14 @@ export class RestoreJob implements Job {
     }
     effects.endGroup()
     if (node !== 0) this.#use(node)
+    if (node !== 0) this.#notify('restore')
+    else if (target !== 0) this.#notify('del')
     this.isDone = true
+  }
+
+  #notify(event: string): void {
+    const {events} = this.#engine.effects
+    if ((events.mask & EVENT_GENERIC) !== 0) events.emit(event, this.#key, 0, this.#key.length)
   }
 
   #put(node: number): number {

@@ -13,6 +13,7 @@ import {keys, scan} from './scan.ts'
 import {OBJECT_COMMANDS} from './object.ts'
 import {RenameJob} from './jobs-copy.ts'
 import {withHandlers} from './command.ts'
+import {EVENT_GENERIC} from '../events.ts'
 import {KEY_SPECS} from './key-specs.ts'
 import type {CommandSpec} from './command.ts'
 import type {Context} from './context.ts'
@@ -27,6 +28,7 @@ function del(c: Context): void {
     const node = c.lookup(i)
     if (node === 0) continue
     c.effects.delete(c.bucket, node)
+    c.notify(EVENT_GENERIC, 'del', i)
     deleted++
   }
   c.effects.endGroup()
@@ -63,6 +65,8 @@ function moveName(c: Context, isNew: boolean): void {
     const {buf, off, len} = c.request
     if (isLong(c, source)) return c.engine.startJob(c, new RenameJob(c, source, target, isNew))
     c.effects.rename(c.bucket, source, target, buf, off[2]!, len[2]!)
+    c.notify(EVENT_GENERIC, 'rename_from', 1)
+    c.notify(EVENT_GENERIC, 'rename_to', 2)
   }
   if (isNew) c.out.integer(1)
   else c.out.ok()

@@ -3,6 +3,7 @@
  * move or take away. Fields whose time has come are treated as missing, and deleted where a command comes across them.
  */
 import {KEY_BYTES_MAX} from '../../constants.ts'
+import {EVENT_GENERIC, EVENT_MAP} from '../events.ts'
 import {ERR_TOO_LONG, ERR_WRONG_TYPE} from './context.ts'
 import type {Context} from './context.ts'
 
@@ -69,6 +70,12 @@ export function setField(c: Context, i: number, at: number): boolean {
 export function deleteField(c: Context, i: number): void {
   const {buf, off, len} = c.request
   c.map = c.effects.mapDelete(c.bucket, c.map, buf, off[i]!, len[i]!)
+}
+
+/** Fields of the map were deleted, and the map if none is left. */
+export function notifyDeleted(c: Context): void {
+  c.notify(EVENT_MAP, 'hdel')
+  if (c.map === 0) c.notify(EVENT_GENERIC, 'del')
 }
 
 /** True (and the error is written) if the key or one of the fields from argument `first` on, each `step`-th, is too long. */

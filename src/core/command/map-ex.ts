@@ -1,8 +1,9 @@
 /** HGETEX HSETEX HGETDEL: reading or writing fields together with their expiry, as in Redis 8. */
 import {NO_EXPIRY} from '../keyspace/node.ts'
 import {expiryUnit} from './expire-time.ts'
-import {areNamesTooLong, deleteField, findField, openMap, replyField, setField} from './map-access.ts'
-import {ERR_FIELD_COUNT, countedFields, fieldExpireTime, setFieldExpiry} from './map-expire.ts'
+import {EVENT_MAP} from '../events.ts'
+import {areNamesTooLong, deleteField, findField, notifyDeleted, openMap, replyField, setField} from './map-access.ts'
+import {ERR_FIELD_COUNT, countedFields, fieldExpireTime, notifyExpiry, setFieldExpiry} from './map-expire.ts'
 import type {Context} from './context.ts'
 
 const KEEP = 0
@@ -23,11 +24,13 @@ export function hgetex(c: Context): void {
   if (first < 0) return
   c.out.array(c.argc - first)
   c.effects.beginGroup()
+  let changed = 0
   for (let i = first; i < c.argc; i++) {
     if (!replyField(c, i)) continue
-    if (change === SET || (change === PERSIST && c.maps.expireAt !== NO_EXPIRY)) setFieldExpiry(c, i, at)
+    if (change === SET || (change === PERSIST && c.maps.expireAt !== NO_EXPIRY)) changed = setFieldExpiry(c, i, at)
   }
   c.effects.endGroup()
+  notifyExpiry(c, changed, change === SET ? 'hexpire' : 'hpersist')
 }
 
 export function hgetdel(c: Context): void {
@@ -36,8 +39,14 @@ export function hgetdel(c: Context): void {
   if (first < 0) return
   c.out.array(c.argc - first)
   c.effects.beginGroup()
-  for (let i = first; i < c.argc; i++) if (replyField(c, i)) deleteField(c, i)
+  let deleted = 0
+  for (let i = first; i < c.argc; i++) {
+    if (!replyField(c, i)) continue
+    deleteField(c, i)
+    deleted++
+  }
   c.effects.endGroup()
+  if (deleted > 0) notifyDeleted(c)
 }
 
 interface SetOptions {
@@ -55,18 +64,29 @@ export function hsetex(c: Context): void {
   if (options === null || areNamesTooLong(c, options.first, 2) || !openMap(c)) return
   if (!isAllowed(c, options)) return c.out.integer(0)
   c.effects.beginGroup()
-  for (let i = options.first; i < c.argc; i += 2) setOne(c, i, options)
+  let changed = false
+  for (let i = options.first; i < c.argc; i += 2) if (setOne(c, i, options)) changed = true
   c.effects.endGroup()
+  if (changed) notifySet(c, options)
   c.out.integer(1)
 }
 
-function setOne(c: Context, i: number, options: SetOptions): void {
+/** True if something changed. */
+function setOne(c: Context, i: number, options: SetOptions): boolean {
   if (options.at <= c.now) {
-    if (findField(c, i)) deleteField(c, i)
-    return
+    const isThere = findField(c, i)
+    if (isThere) deleteField(c, i)
+    return isThere
   }
   const until = options.keepsTime && findField(c, i) ? c.maps.expireAt : options.at
   setField(c, i, until)
+  return true
+}
+
+function notifySet(c: Context, {at}: SetOptions): void {
+  if (at <= c.now) return notifyDeleted(c)
+  c.notify(EVENT_MAP, 'hset')
+  if (at !== NO_EXPIRY) c.notify(EVENT_MAP, 'hexpire')
 }
 
 function isAllowed(c: Context, options: SetOptions): boolean {

@@ -4,7 +4,8 @@
  */
 import {NO_EXPIRY} from '../keyspace/node.ts'
 import {ERR_NOT_INTEGER} from './context.ts'
-import {deleteField, findField, openMap, openMapToRead} from './map-access.ts'
+import {EVENT_MAP} from '../events.ts'
+import {deleteField, findField, notifyDeleted, openMap, openMapToRead} from './map-access.ts'
 import type {Context} from './context.ts'
 
 export const ERR_FIELDS = 'ERR Mandatory argument FIELDS is missing or not at the right position'
@@ -62,8 +63,14 @@ function expireFields(c: Context, unitMs: number, isAbsolute: boolean): void {
   if (first < 0) return
   c.out.array(c.argc - first)
   c.effects.beginGroup()
-  for (let i = first; i < c.argc; i++) c.out.integer(expireField(c, i, at, hasCondition))
+  let changed = 0
+  for (let i = first; i < c.argc; i++) {
+    const outcome = expireField(c, i, at, hasCondition)
+    if (outcome > UNMET) changed = outcome
+    c.out.integer(outcome)
+  }
   c.effects.endGroup()
+  notifyExpiry(c, changed, 'hexpire')
 }
 
 function expireField(c: Context, i: number, at: number, hasCondition: boolean): number {
@@ -90,6 +97,12 @@ export function setFieldExpiry(c: Context, i: number, at: number): number {
   return CHANGED
 }
 
+/** `changed`: what became of the fields, all of them alike; 0: nothing. */
+export function notifyExpiry(c: Context, changed: number, event: 'hexpire' | 'hpersist'): void {
+  if (changed === DELETED) notifyDeleted(c)
+  else if (changed === CHANGED) c.notify(EVENT_MAP, event)
+}
+
 /** Gives for each field what `show` makes of its expiry. */
 function showExpiries(c: Context, show: (at: number) => number): void {
   if (!openMapToRead(c)) return
@@ -108,8 +121,14 @@ export function hpersist(c: Context): void {
   if (first < 0) return
   c.out.array(c.argc - first)
   c.effects.beginGroup()
-  for (let i = first; i < c.argc; i++) c.out.integer(persistField(c, i))
+  let changed = 0
+  for (let i = first; i < c.argc; i++) {
+    const outcome = persistField(c, i)
+    if (outcome > UNMET) changed = outcome
+    c.out.integer(outcome)
+  }
   c.effects.endGroup()
+  notifyExpiry(c, changed, 'hpersist')
 }
 
 function persistField(c: Context, i: number): number {

@@ -1,6 +1,7 @@
 /** Fields of maps that are numbers. */
 import {NO_EXPIRY} from '../keyspace/node.ts'
 import {ERR_NOT_FLOAT, ERR_NOT_INTEGER} from './context.ts'
+import {EVENT_MAP} from '../events.ts'
 import {areNamesTooLong, findField, openMap} from './map-access.ts'
 import {addLongDoubles} from './long-double.ts'
 import {INT64_MAX, INT64_MIN, parseInt64, parseSafeInteger} from './numbers.ts'
@@ -23,6 +24,7 @@ export function hincrby(c: Context): void {
   const total = (Number.isNaN(small) ? large : BigInt(small)) + by
   if (total > INT64_MAX || total < INT64_MIN) return c.fail('ERR increment or decrement would overflow')
   setNumber(c, total.toString(), until)
+  c.notify(EVENT_MAP, 'hincrby')
   c.out.bigint(total)
 }
 
@@ -43,6 +45,7 @@ export function hincrbyfloat(c: Context): void {
   if (sum === 'not-a-float') return c.fail('ERR hash value is not a float')
   if (sum === 'not-finite') return c.fail('ERR increment would produce NaN or Infinity')
   setNumber(c, sum.text, until)
+  c.notify(EVENT_MAP, 'hincrbyfloat')
   c.out.bulkString(sum.text)
 }
 

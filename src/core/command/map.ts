@@ -5,7 +5,17 @@
  * Hot path: HGET and HSET, measured by `npm run bench`; they allocate nothing.
  */
 import {NO_EXPIRY} from '../keyspace/node.ts'
-import {areNamesTooLong, deleteField, findField, openMap, openMapToRead, replyField, setField} from './map-access.ts'
+import {EVENT_MAP} from '../events.ts'
+import {
+  areNamesTooLong,
+  deleteField,
+  findField,
+  notifyDeleted,
+  openMap,
+  openMapToRead,
+  replyField,
+  setField,
+} from './map-access.ts'
 import {hincrby, hincrbyfloat} from './map-number.ts'
 import {hgetall, hkeys, hscan, hvals} from './map-walk.ts'
 import {hrandfield} from './map-random.ts'
@@ -53,11 +63,16 @@ function setPairs(c: Context): number {
     return -1
   }
   if (areNamesTooLong(c, 2, 2) || !openMap(c)) return -1
-  if (argc === 4) return setField(c, 2, NO_EXPIRY) ? 1 : 0
+  if (argc === 4) {
+    const isNew = setField(c, 2, NO_EXPIRY)
+    c.notify(EVENT_MAP, 'hset')
+    return isNew ? 1 : 0
+  }
   let created = 0
   c.effects.beginGroup()
   for (let i = 2; i < argc; i += 2) if (setField(c, i, NO_EXPIRY)) created++
   c.effects.endGroup()
+  c.notify(EVENT_MAP, 'hset')
   return created
 }
 
@@ -65,6 +80,7 @@ function hsetnx(c: Context): void {
   if (areNamesTooLong(c, 2, 2) || !openMap(c)) return
   if (findField(c, 2)) return c.out.integer(0)
   setField(c, 2, NO_EXPIRY)
+  c.notify(EVENT_MAP, 'hset')
   c.out.integer(1)
 }
 
@@ -78,6 +94,7 @@ function hdel(c: Context): void {
     deleted++
   }
   c.effects.endGroup()
+  if (deleted > 0) notifyDeleted(c)
   c.out.integer(deleted)
 }
 

@@ -4,6 +4,7 @@ import {NO_EXPIRY, expireAt, pageBytes, valueLength, valueOffset} from '../keysp
 import {ERR_NOT_FLOAT, ERR_NOT_INTEGER, ERR_SYNTAX, ERR_TOO_LONG, ERR_WRONG_TYPE} from './context.ts'
 import {INT64_MAX, INT64_MIN, parseInt64, parseSafeInteger} from './numbers.ts'
 import {addLongDoubles} from './long-double.ts'
+import {EVENT_STRING} from '../events.ts'
 import {longestCommonSubsequence} from './lcs.ts'
 import {isKeyTooLong, setFromArgs} from './access.ts'
 import type {Context} from './context.ts'
@@ -22,6 +23,7 @@ export function append(c: Context): void {
   const {buf, off, len} = c.request
   if (node === 0) {
     setFromArgs(c, 1, 2, 0, NO_EXPIRY)
+    c.notify(EVENT_STRING, 'append')
     return c.out.integer(len[2]!)
   }
   if (c.isMap(node)) return c.fail(ERR_WRONG_TYPE)
@@ -32,6 +34,7 @@ export function append(c: Context): void {
   const grown = c.effects.resizeString(c.bucket, c.hash, node, buf, off[1]!, len[1]!, total)
   buf.copy(pageBytes(memory, grown), valueOffset(memory, grown) + before, off[2], off[2]! + len[2]!)
   c.effects.stringWritten(c.bucket, grown)
+  c.notify(EVENT_STRING, 'append')
   c.out.integer(total)
 }
 
@@ -51,6 +54,7 @@ export function setrange(c: Context): void {
   const grown = c.effects.resizeString(c.bucket, c.hash, node, buf, off[1]!, len[1]!, total)
   buf.copy(pageBytes(memory, grown), valueOffset(memory, grown) + offset, off[3], off[3]! + len[3]!)
   c.effects.stringWritten(c.bucket, grown)
+  c.notify(EVENT_STRING, 'setrange')
   c.out.integer(total)
 }
 
@@ -131,6 +135,7 @@ function setNumber(c: Context, node: number, text: string): void {
   const length = value.write(text, 0, 'latin1')
   const at = node === 0 ? NO_EXPIRY : expireAt(c.keyspace.memory, node)
   c.effects.set(c.bucket, c.hash, node, buf, off[1]!, len[1]!, value, 0, length, at)
+  c.notify(EVENT_STRING, 'incrby')
 }
 
 export function incrbyfloat(c: Context): void {
@@ -150,6 +155,7 @@ export function incrbyfloat(c: Context): void {
   const {buf, off, len} = c.request
   const at = node === 0 ? NO_EXPIRY : expireAt(memory, node)
   c.effects.set(c.bucket, c.hash, node, buf, off[1]!, len[1]!, text, 0, text.length, at)
+  c.notify(EVENT_STRING, 'incrbyfloat')
   c.out.bulkBuffer(text)
 }
 

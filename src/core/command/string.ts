@@ -5,6 +5,7 @@ import {expireTime, expiryUnit} from './expire-time.ts'
 import type {ExpiryUnit} from './expire-time.ts'
 import {isKeyTooLong, replyString, setFromArgs} from './access.ts'
 import {withHandlers} from './command.ts'
+import {EVENT_GENERIC, EVENT_STRING} from '../events.ts'
 import {STRING_SPECS} from './string-specs.ts'
 import {append, decr, decrby, getrange, incr, incrby, incrbyfloat, lcs, setrange, strlen} from './string-edit.ts'
 import type {CommandSpec} from './command.ts'
@@ -28,6 +29,7 @@ function set(c: Context): void {
   if (isKeyTooLong(c, 1)) return
   if (c.argc === 3) {
     setFromArgs(c, 1, 2, c.lookup(1), NO_EXPIRY)
+    c.notify(EVENT_STRING, 'set')
     return c.out.ok()
   }
   setWithOptions(c)
@@ -80,6 +82,8 @@ function finishSet(c: Context, options: number, compared: number, at: number): v
   if (isBlocked) return
   const until = (options & SET_KEEPTTL) !== 0 && node !== 0 ? expireAt(c.keyspace.memory, node) : at
   setFromArgs(c, 1, 2, node, until)
+  c.notify(EVENT_STRING, 'set')
+  if ((options & SET_EXPIRES) !== 0) c.notify(EVENT_GENERIC, 'expire')
   if (!isOldWanted) c.out.ok()
 }
 
@@ -94,7 +98,10 @@ function stringEquals(c: Context, node: number, i: number): boolean {
 function setnx(c: Context): void {
   if (isKeyTooLong(c, 1)) return
   const node = c.lookup(1)
-  if (node === 0) setFromArgs(c, 1, 2, 0, NO_EXPIRY)
+  if (node === 0) {
+    setFromArgs(c, 1, 2, 0, NO_EXPIRY)
+    c.notify(EVENT_STRING, 'set')
+  }
   c.out.integer(node === 0 ? 1 : 0)
 }
 
@@ -103,6 +110,8 @@ function setWithTime(c: Context, unitMs: number): void {
   const at = expireTime(c, 2, unitMs, false, true)
   if (Number.isNaN(at)) return
   setFromArgs(c, 1, 3, c.lookup(1), at)
+  c.notify(EVENT_STRING, 'set')
+  c.notify(EVENT_GENERIC, 'expire')
   c.out.ok()
 }
 
@@ -113,6 +122,7 @@ function getset(c: Context): void {
   if (node === 0) c.out.null()
   else replyString(c, node)
   setFromArgs(c, 1, 2, node, NO_EXPIRY)
+  c.notify(EVENT_STRING, 'set')
 }
 
 function getdel(c: Context): void {
@@ -121,6 +131,7 @@ function getdel(c: Context): void {
   if (c.isMap(node)) return c.fail(ERR_WRONG_TYPE)
   replyString(c, node)
   c.effects.delete(c.bucket, node)
+  c.notify(EVENT_GENERIC, 'del')
 }
 
 function getex(c: Context): void {
@@ -144,9 +155,13 @@ function getex(c: Context): void {
     if (Number.isNaN(at)) return
   }
   replyString(c, node)
-  if (unit !== null && at <= c.now) c.effects.delete(c.bucket, node)
-  else if (unit !== null || (isPersist && expireAt(c.keyspace.memory, node) !== NO_EXPIRY))
+  if (unit !== null && at <= c.now) {
+    c.effects.delete(c.bucket, node)
+    c.notify(EVENT_GENERIC, 'del')
+  } else if (unit !== null || (isPersist && expireAt(c.keyspace.memory, node) !== NO_EXPIRY)) {
     c.effects.setExpiry(c.bucket, node, at)
+    c.notify(EVENT_GENERIC, unit === null ? 'persist' : 'expire')
+  }
 }
 
 function mget(c: Context): void {
@@ -177,7 +192,10 @@ function msetnx(c: Context): void {
 
 function setPairs(c: Context): void {
   c.effects.beginGroup()
-  for (let i = 1; i < c.argc; i += 2) setFromArgs(c, i, i + 1, c.lookup(i), NO_EXPIRY)
+  for (let i = 1; i < c.argc; i += 2) {
+    setFromArgs(c, i, i + 1, c.lookup(i), NO_EXPIRY)
+    c.notify(EVENT_STRING, 'set', i)
+  }
   c.effects.endGroup()
 }
 

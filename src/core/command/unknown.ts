@@ -24,6 +24,11 @@ export function unknownSubcommand(context: Context, command: Command): string {
   return `ERR unknown subcommand '${shown(context, 1, SHOWN_BYTES_MAX)}'. Try ${command.spec.name.toUpperCase()} HELP.`
 }
 
+/** For a command that a subscribed session of RESP2 may not send. */
+export function onlyForSubscribers(command: Command): string {
+  return `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
+}
+
 /** For a subcommand whose number of arguments only it can judge. */
 export function subcommandSyntax(context: Context): string {
   const parent = context.command.fullName.replace(/\|.*/, '').toUpperCase()

@@ -11,6 +11,7 @@
  *   REFUSED      lines of bucket u16, epoch u32, reason u8                          your records were not applied
  *   SERVING      lines of bucket u16, epoch u32                                     I answer clients now
  *   LOG_AT       lines as AGREE's                                                  the data log is not there, but here: can you go on from it?
+ *   PUBLISH      what was published, loose: core/pubsub/relay.ts
  *   the others   JSON or Raft's own bytes
  */
 import {BUCKET_COUNT} from '../../constants.ts'
@@ -30,6 +31,7 @@ export const MESSAGE_PROPOSE = 12
 export const MESSAGE_JOIN = 13
 export const MESSAGE_JOIN_REPLY = 14
 export const MESSAGE_LOG_AT = 15
+export const MESSAGE_PUBLISH = 16
 
 /** A newer epoch is known here. */
 export const REFUSED_STALE = 1

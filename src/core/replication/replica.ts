@@ -16,7 +16,7 @@ import {assert} from '../../base/assert.ts'
 import {NO_EXPIRY, RecordCursor, walkFrames} from '../../record/codec.ts'
 import {REFUSED_GAP, REFUSED_STALE} from '../peer/message.ts'
 import {Replay} from '../replay.ts'
-import {OP_DELETE} from '../../record/op.ts'
+import {OP_CLEAR, OP_DELETE} from '../../record/op.ts'
 import type {Effects} from '../effects.ts'
 import type {BucketEpoch, Position, SyncBegin, Verdict} from '../peer/message.ts'
 
@@ -187,6 +187,14 @@ export class Replica {
     }
     if (this.countsTtlAnew && cursor.expireAt !== NO_EXPIRY) cursor.expireAt += this.#effects.time - cursor.time
     this.#replay.apply(cursor)
+    if (this.#effects.watches.isActive) this.#touch(cursor)
+  }
+
+  /** What a session read here (READONLY) has changed. */
+  #touch({bucket, op, buf, keyOff, keyLen}: RecordCursor): void {
+    const {watches} = this.#effects
+    if (op === OP_CLEAR) watches.bucketLeft(bucket)
+    else watches.touch(buf, keyOff, keyLen)
   }
 
   /** Visits all records of a message. */
@@ -197,12 +205,15 @@ export class Replica {
 
   /** The copy cannot go on. What was whole until here is kept for the map to decide about; the beginning of one is worth nothing. */
   #spoil(bucket: number): void {
-    if (this.copy[bucket] === COPY_WHOLE) this.copy[bucket] = COPY_KEPT
-    else if (this.copy[bucket] === COPY_SYNCING) this.#forget(bucket)
+    if (this.copy[bucket] === COPY_WHOLE) {
+      this.copy[bucket] = COPY_KEPT
+      this.#effects.watches.bucketLeft(bucket)
+    } else if (this.copy[bucket] === COPY_SYNCING) this.#forget(bucket)
   }
 
   #forget(bucket: number): void {
     this.copy[bucket] = COPY_NONE
+    this.#effects.watches.bucketLeft(bucket)
     this.#effects.keyspace.clearBucket(bucket)
   }
 }

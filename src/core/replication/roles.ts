@@ -21,15 +21,18 @@ const IS_PARKED = [false, false, true, true, false]
 export class Roles {
   readonly role = new Uint8Array(BUCKET_COUNT)
   servingCount = BUCKET_COUNT
+  /** The bucket is not served here any more, at least for now. */
+  onLeft: (bucket: number) => void = () => undefined
+  /** The bucket became another node's, or is not any more: what was counted of it here is over. */
+  onChanged: (bucket: number) => void = () => undefined
+  /** The bucket is another node's now, or nobody's. */
+  onForeign: (bucket: number) => void = () => undefined
   readonly #parking: Parking
-  readonly #onForeign: (bucket: number) => void
   /** Since when buckets are parked, monotonic ms. */
   readonly #parkedAt = new Map<number, number>()
 
-  /** `onForeign`: the bucket became another node's, or is not any more. */
-  constructor(parking: Parking, onForeign: (bucket: number) => void = () => undefined) {
+  constructor(parking: Parking) {
     this.#parking = parking
-    this.#onForeign = onForeign
   }
 
   /** Requests that wait are tried again, in the order they came, when the bucket is not parked any more. */
@@ -37,9 +40,13 @@ export class Roles {
     const before = this.role[bucket]!
     if (before === role) return
     this.role[bucket] = role
-    if (role === ROLE_FOREIGN || before === ROLE_FOREIGN) this.#onForeign(bucket)
+    if (role === ROLE_FOREIGN || before === ROLE_FOREIGN) this.onChanged(bucket)
     if (role === ROLE_SERVING) this.servingCount++
-    else if (before === ROLE_SERVING) this.servingCount--
+    else if (before === ROLE_SERVING) {
+      this.servingCount--
+      this.onLeft(bucket)
+    }
+    if (role === ROLE_FOREIGN || role === ROLE_DOWN) this.onForeign(bucket)
     if (IS_PARKED[role] && !IS_PARKED[before]) {
       this.#parkedAt.set(bucket, now)
       this.#parking.park(bucket)

@@ -1,0 +1,163 @@
+/** How the commands of publish and subscribe are called and documented. Who executes them is in pubsub.ts. */
+import type {CommandFlag, CommandSpec, KeySpec} from './command.ts'
+
+const SUBSCRIBER: readonly CommandFlag[] = ['pubsub', 'noscript', 'loading', 'stale']
+const PUBLISHER: readonly CommandFlag[] = ['pubsub', 'loading', 'stale', 'fast']
+const LOOKING: readonly CommandFlag[] = ['pubsub', 'loading', 'stale']
+/** Not keys, but they belong to buckets as keys do. */
+const SHARD_CHANNELS: KeySpec = {first: 1, last: -1, step: 1, flags: ['not_key']}
+
+export const PUBSUB_SPECS: readonly CommandSpec[] = [
+  {
+    name: 'subscribe',
+    arity: -2,
+    flags: SUBSCRIBER,
+    group: 'pubsub',
+    since: '2.0.0',
+    complexity: 'O(N) where N is the number of channels',
+    summary: 'Listens to channels.',
+    args: [{name: 'channel', type: 'string', multiple: true}],
+  },
+  {
+    name: 'unsubscribe',
+    arity: -1,
+    flags: SUBSCRIBER,
+    group: 'pubsub',
+    since: '2.0.0',
+    complexity: 'O(N) where N is the number of channels',
+    summary: 'Listens to these channels no more, or to none.',
+    args: [{name: 'channel', type: 'string', optional: true, multiple: true}],
+  },
+  {
+    name: 'psubscribe',
+    arity: -2,
+    flags: SUBSCRIBER,
+    group: 'pubsub',
+    since: '2.0.0',
+    complexity: 'O(N) where N is the number of patterns',
+    summary: 'Listens to all channels whose names match the patterns.',
+    args: [{name: 'pattern', type: 'pattern', multiple: true}],
+  },
+  {
+    name: 'punsubscribe',
+    arity: -1,
+    flags: SUBSCRIBER,
+    group: 'pubsub',
+    since: '2.0.0',
+    complexity: 'O(N) where N is the number of patterns',
+    summary: 'Listens to these patterns no more, or to none.',
+    args: [{name: 'pattern', type: 'pattern', optional: true, multiple: true}],
+  },
+  {
+    name: 'ssubscribe',
+    arity: -2,
+    flags: SUBSCRIBER,
+    keys: SHARD_CHANNELS,
+    group: 'pubsub',
+    since: '7.0.0',
+    complexity: 'O(N) where N is the number of channels',
+    summary: 'Listens to sharded channels, at the master of their bucket.',
+    args: [{name: 'shardchannel', type: 'string', multiple: true}],
+  },
+  {
+    name: 'sunsubscribe',
+    arity: -1,
+    flags: SUBSCRIBER,
+    keys: SHARD_CHANNELS,
+    group: 'pubsub',
+    since: '7.0.0',
+    complexity: 'O(N) where N is the number of channels',
+    summary: 'Listens to these sharded channels no more, or to none.',
+    args: [{name: 'shardchannel', type: 'string', optional: true, multiple: true}],
+  },
+  {
+    name: 'publish',
+    arity: 3,
+    flags: PUBLISHER,
+    group: 'pubsub',
+    since: '2.0.0',
+    complexity: 'O(N+M) where N is the number of subscribers and M the number of patterns',
+    summary: 'Sends a message to the listeners of a channel at every node; answers how many there are at this one.',
+    args: [
+      {name: 'channel', type: 'string'},
+      {name: 'message', type: 'string'},
+    ],
+  },
+  {
+    name: 'spublish',
+    arity: 3,
+    flags: PUBLISHER,
+    keys: {first: 1, last: 1, step: 1, flags: ['not_key']},
+    group: 'pubsub',
+    since: '7.0.0',
+    complexity: 'O(N) where N is the number of subscribers',
+    summary: 'Sends a message to the listeners of a sharded channel, at the master of its bucket.',
+    args: [
+      {name: 'shardchannel', type: 'string'},
+      {name: 'message', type: 'string'},
+    ],
+  },
+]
+
+export const PUBSUB_SPEC: CommandSpec = {
+  name: 'pubsub',
+  arity: -2,
+  flags: [],
+  group: 'pubsub',
+  since: '2.8.0',
+  summary: 'Who is subscribed to what, at this node.',
+  subcommands: [
+    {
+      name: 'channels',
+      arity: -2,
+      flags: LOOKING,
+      group: 'pubsub',
+      since: '2.8.0',
+      summary: 'Lists the channels that have listeners.',
+      args: [{name: 'pattern', type: 'pattern', optional: true}],
+    },
+    {
+      name: 'numsub',
+      arity: -2,
+      flags: LOOKING,
+      group: 'pubsub',
+      since: '2.8.0',
+      summary: 'Counts the listeners of channels.',
+      args: [{name: 'channel', type: 'string', optional: true, multiple: true}],
+    },
+    {
+      name: 'numpat',
+      arity: 2,
+      flags: LOOKING,
+      group: 'pubsub',
+      since: '2.8.0',
+      summary: 'Counts the patterns that have listeners.',
+    },
+    {
+      name: 'shardchannels',
+      arity: -2,
+      flags: LOOKING,
+      group: 'pubsub',
+      since: '7.0.0',
+      summary: 'Lists the sharded channels that have listeners.',
+      args: [{name: 'pattern', type: 'pattern', optional: true}],
+    },
+    {
+      name: 'shardnumsub',
+      arity: -2,
+      flags: LOOKING,
+      group: 'pubsub',
+      since: '7.0.0',
+      summary: 'Counts the listeners of sharded channels.',
+      args: [{name: 'shardchannel', type: 'string', optional: true, multiple: true}],
+    },
+    {
+      name: 'help',
+      arity: 2,
+      flags: ['loading', 'stale'],
+      group: 'pubsub',
+      since: '6.2.0',
+      summary: 'Shows the subcommands.',
+    },
+  ],
+}
