@@ -135,9 +135,11 @@ export class RedisCluster implements FaultyCluster {
   async replace(place: ProcessPlace, formerId: string): Promise<void> {
     const fresh = this.places.find((other) => other === place)!
     await this.#until(async () => {
+      const views = await viewsOf(this.#up)
+      // Its replica takes over first: of a master that was forgotten nobody could.
+      if (views.some(({nodes}) => nodes.some(({id, slotCount}) => id === formerId && slotCount > 0))) return false
       // Once more each time: the old node is heard of through others until all have forgotten it.
       for (const other of this.#up) await other.tell('CLUSTER', 'FORGET', formerId)
-      const views = await viewsOf(this.#up)
       const self = views.find((view) => view.place === fresh)
       if (!self || views.some(({nodes}) => nodes.some(({id}) => id === formerId))) return false
       if (self.self.masterId !== '') return self.isLinkUp
