@@ -1,8 +1,9 @@
-/** Subscriptions against redis-server: all kinds, over a restart, with a slow reader. */
+/** Subscriptions at kv and at redis-server: all kinds, with a slow reader; over a restart. That a bucket moves meanwhile: test/e2e/client-subscription.test.ts. */
 import {afterAll, afterEach, describe, expect, test} from 'vitest'
 import type {KvClient, Subscription, SubscriptionEvent} from '../../src/client/index.ts'
 import {startRedis} from '../support/redis.ts'
 import {startChild, type Child} from '../support/child.ts'
+import {startKv} from '../support/kv.ts'
 import {freePort} from '../support/ports.ts'
 import {tempDir} from '../support/temp.ts'
 import {waitFor, within} from '../support/wait.ts'
@@ -13,11 +14,6 @@ const dir = tempDir('subscription')
 
 afterEach(closeAll)
 afterAll(() => dir.remove())
-
-async function redis(): Promise<KvClient> {
-  const server = closeLater(await startRedis())
-  return client({host: server.host, port: server.port})
-}
 
 /** A redis-server outside any cluster, at this port. */
 async function lonelyRedis(port: number): Promise<Child> {
@@ -45,9 +41,17 @@ async function read(subscription: Subscription, count: number): Promise<Subscrip
   return events
 }
 
-describe('messages', () => {
+describe.each([
+  ['kv', startKv],
+  ['redis-server', startRedis],
+] as const)('messages at %s', (_name, start) => {
+  async function connected(): Promise<KvClient> {
+    const server = closeLater(await start())
+    return client({host: server.host, port: server.port})
+  }
+
   test('channels, patterns and sharded channels, as text and bytes', async () => {
-    const kv = await redis()
+    const kv = await connected()
     const news = await kv.subscribe(['news', 'sport'])
     const all = await kv.subscribe('n*', {patterns: true})
     const sharded = await kv.subscribe(['a', 'b', '{a}2'], {sharded: true})
@@ -67,7 +71,7 @@ describe('messages', () => {
   })
 
   test('for await ends with close, and with the client', async () => {
-    const kv = await redis()
+    const kv = await connected()
     const subscription = await kv.subscribe('c')
     await kv.publish('c', '1')
     const seen: string[] = []
@@ -85,7 +89,7 @@ describe('messages', () => {
   })
 
   test('a reader that is too slow is told what it missed', async () => {
-    const kv = await redis()
+    const kv = await connected()
     const subscription = await kv.subscribe('c', {bufferMax: 10})
     const heard: string[] = []
     const fast = (await kv.subscribe('c')).listen((event) => heard.push(event.type))
@@ -99,7 +103,7 @@ describe('messages', () => {
   })
 
   test('what makes no sense is refused', async () => {
-    const kv = await redis()
+    const kv = await connected()
     expect(await failure(kv.subscribe([]))).toMatchObject({code: 'E_USAGE'})
     expect(await failure(kv.subscribe('a*', {patterns: true, sharded: true}))).toMatchObject({code: 'E_USAGE'})
     expect(await failure(kv.subscribe('a', {signal: AbortSignal.abort()}))).toMatchObject({code: 'E_INTERRUPTED'})

@@ -9,7 +9,6 @@ import {
 import {ERROR_KINDS} from '../../src/errors.ts'
 import {run} from '../support/child.ts'
 import {nodeBinary, REPO_ROOT, startKv} from '../support/kv.ts'
-import {startRedis} from '../support/redis.ts'
 import {tempDir} from '../support/temp.ts'
 import type {TestServer} from '../support/server.ts'
 
@@ -26,12 +25,9 @@ const EXAMPLES = [...MANUAL.matchAll(/^## (.*)$|^```ts\n([^]*?)^```$/gm)]
   .filter(({code}) => code !== '')
 const dir = tempDir('docs')
 let server: TestServer
-/** For the example that listens to channels: SUBSCRIBE is asked of redis-server. */
-let redis: TestServer
 
 beforeAll(async () => {
   server = await startKv()
-  redis = await startRedis()
   // A program that has installed the package.
   mkdirSync(`${dir.path}/node_modules/@kvdev`, {recursive: true})
   symlinkSync(REPO_ROOT, `${dir.path}/node_modules/@kvdev/kv`)
@@ -39,7 +35,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server?.stop()
-  await redis?.stop()
   dir.remove()
 })
 
@@ -49,7 +44,7 @@ test('there are examples', () => {
 
 test.each(EXAMPLES)('$title', async ({title, code}) => {
   const file = `${dir.path}/example.ts`
-  const {port} = title === 'Subscriptions' ? redis : server
+  const {port} = server
   writeFileSync(file, code.replaceAll('127.0.0.1:7379', `127.0.0.1:${port}`))
   const {exit, stdout, stderr} = await run(nodeBinary(), [file], {env: {NO_COLOR: '1'}})
   expect({title, exit, stderr}).toEqual({title, exit: 0, stderr: ''})
