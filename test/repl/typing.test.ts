@@ -47,7 +47,7 @@ describe('hints', () => {
     ['watch ', 'key [key ...] | seconds command'],
     ['watch balance ', '[key ...]'],
     ['watch 1 get ', 'key'],
-    ['buckets move ', expect.stringMatching(/^RANGES --to node \[--node/)],
+    ['buckets move ', expect.stringMatching(/^\[RANGES\] \[--node/)],
     ['buckets move 0-9 --to x ', expect.not.stringContaining('--to')],
     ['get a | ', ''],
     ['get "a', ''],
