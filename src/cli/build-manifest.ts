@@ -6,7 +6,7 @@
 import {Plugin} from '@oclif/core'
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {fileURLToPath} from 'node:url'
-import {grammarOf, SHELLS, type Manifest} from './completion/grammar.ts'
+import {grammarOf, SHELLS} from './completion/grammar.ts'
 import {completionScript, FILE_NAMES} from './completion/scripts.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
