@@ -1,11 +1,10 @@
 import {Flags} from '@oclif/core'
-import {BaseCommand} from '../../src/cli/base-command.ts'
 import {clusterFlags} from '../../src/cli/cluster-flags.ts'
-import {withCluster} from '../../src/cli/cluster-link.ts'
 import {bucketsByNode, bucketsTable, rangesTable} from '../../src/cli/cluster-report.ts'
 import {prose} from '../../src/cli/prose.ts'
+import {WatchCommand, watchFlags} from '../../src/cli/watch-command.ts'
 
-export default class BucketsList extends BaseCommand {
+export default class BucketsList extends WatchCommand {
   static override summary = 'Show which node has which buckets.'
   static override description = prose`
     One line for each node, with the buckets of which it is master. With --wide one line for each range of buckets that
@@ -17,16 +16,17 @@ export default class BucketsList extends BaseCommand {
   ]
   static override flags = {
     ...clusterFlags,
-    wide: Flags.boolean({char: 'w', description: 'One line for each range, with replicas.'}),
+    ...watchFlags,
+    wide: Flags.boolean({description: 'One line for each range, with replicas.'}),
   }
 
   async run(): Promise<unknown> {
     const {flags} = await this.parse(BucketsList)
-    return withCluster(flags, async (link) => {
+    return this.show(flags, async (link) => {
       const state = await link.state()
-      this.print(flags.wide ? rangesTable(state, this.style) : bucketsTable(state, this.style))
+      const text = flags.wide ? rangesTable(state, this.style) : bucketsTable(state, this.style)
       const idOf = (slot: number): string | null => state.members.find((member) => member.slot === slot)?.id ?? null
-      return {
+      const document = {
         revision: state.revision,
         nodes: bucketsByNode(state).map(({member, masters, replicas}) => ({
           ...{id: member.id, host: member.host, port: member.port, masters, replicas},
@@ -36,6 +36,7 @@ export default class BucketsList extends BaseCommand {
           ...{first, last, master: idOf(master), replicas: replicas.map(idOf)},
         })),
       }
+      return {text, document}
     })
   }
 }

@@ -6,7 +6,7 @@ import type {ClusterState} from './cluster-state.ts'
 
 const POLL_MS = 100
 /** What a failover looks like from outside. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['E_CONNECT', 'E_CLOSED_UNSENT', 'E_CLOSED_MAYBE', 'E_TIMEOUT'])
+export const PASSING: ReadonlySet<ErrorCode> = new Set(['E_CONNECT', 'E_CLOSED_UNSENT', 'E_CLOSED_MAYBE', 'E_TIMEOUT'])
 
 export interface WatchOptions {
   readonly timeoutMs: number

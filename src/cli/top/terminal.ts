@@ -58,8 +58,12 @@ export class Terminal {
     if (!this.#isOpen) return
     const {width} = this.size
     // Blanks instead of "clear the rest of the line", which would take the last column away: there the cursor waits after a full line.
-    const text = lines.map(({text: line, look}) => this.#looks[look](line.padEnd(width)))
-    this.#output.write(BEGIN_FRAME + text.join('\r\n') + END_FRAME)
+    this.drawRows(lines.map(({text: line, look}) => this.#looks[look](line.padEnd(width))))
+  }
+
+  /** Rows as they are, each as wide as the screen: whoever has colours within a row draws so. */
+  drawRows(rows: readonly string[]): void {
+    if (this.#isOpen) this.#output.write(BEGIN_FRAME + rows.join('\r\n') + END_FRAME)
   }
 
   close(): void {
