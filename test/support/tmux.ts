@@ -77,7 +77,8 @@ export function onScreen(command: readonly string[], {columns = 100, rows = 30, 
     resize: (toColumns, toRows) => void tmux('resize-window', '-t', 't', '-x', String(toColumns), '-y', String(toRows)),
     exitCode: async () => {
       const status = (): string => tmux('list-panes', '-t', 't', '-F', '#{pane_dead} #{pane_dead_status}').trim()
-      await seen('it has ended', () => status().startsWith('1'))
+      // The terminal is closed a moment before the code is known.
+      await seen('it has ended', () => /^1 \d+$/.test(status()))
       return Number(status().split(' ')[1])
     },
   }
