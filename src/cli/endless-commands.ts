@@ -21,5 +21,5 @@ export function refuseEndlessCommand(words: readonly string[]): void {
   const isReplySwitch = name === 'CLIENT' && subcommand === 'REPLY'
   if (!ENDLESS.has(name!) && !isReplySwitch) return
   const shown = isReplySwitch ? 'CLIENT REPLY' : name
-  throw new KvError('E_USAGE', `${shown} does not give one reply, so it cannot be sent alone.`, 'Use redis-cli for it.')
+  throw new KvError('E_USAGE', `${shown} does not give one reply, so it cannot be sent alone.`, 'Use `kv repl` for it.')
 }
