@@ -2,11 +2,10 @@
 import {expect, onTestFinished, test} from 'vitest'
 import {fitRows} from '../../src/cli/screen-rows.ts'
 import {liveNode} from '../node/live-node.ts'
-import {tempDir} from '../support/temp.ts'
 import {waitFor} from '../support/wait.ts'
 import {startClusterServer, type ClusterServer} from './cluster-server.ts'
 import {hasEscapes, kv, startKv} from './kv-command.ts'
-import {Tmux} from './tmux.ts'
+import {shellOnScreen} from '../support/tmux.ts'
 import type {Child} from '../support/child.ts'
 
 async function fakeCluster(): Promise<ClusterServer> {
@@ -74,10 +73,10 @@ test('a node that goes away is asked no more, another is; if none is left it say
 
 test('on a terminal: redrawn in place, fits a new size, leaves the screen as it was', async () => {
   const node = await liveNode()
-  const tmux = new Tmux(tempDir('watch').path, 100, 20)
+  const tmux = shellOnScreen({columns: 100, rows: 20})
   await tmux.shows(/ready:/)
   const command = `./bin/kv node list -w --interval 100ms -n 127.0.0.1:${node.address.port}; echo "exit $?"`
-  tmux.type('echo before', 'Enter', command, 'Enter')
+  tmux.press('echo before', 'Enter', command, 'Enter')
   expect(await tmux.shows(/NODE +ADDRESS +ROLE/)).not.toContain('before')
   tmux.resize(30, 2)
   await tmux.shows(/^\d\d:\d\d:\d\d\n\.\.\. 2 more lines$/m)
@@ -85,7 +84,7 @@ test('on a terminal: redrawn in place, fits a new size, leaves the screen as it 
   await tmux.shows(/NODE +ADDRESS +ROLE/)
   await node.stop('test')
   await tmux.shows(/no node answers: /)
-  tmux.type('C-c')
+  tmux.press('C-c')
   expect(await tmux.shows(/exit 0/)).toContain('before')
 })
 

@@ -14,6 +14,8 @@ export interface Screen {
   lines(): string[]
   /** Waits until the screen, or what has scrolled off it, matches; returns it as one text. */
   until(pattern: RegExp): Promise<string>
+  /** Waits until what is on the screen now matches; returns it. */
+  shows(pattern: RegExp): Promise<string>
   /** Waits until the last line is exactly this. */
   untilLast(line: string | RegExp): Promise<void>
   resize(columns: number, rows: number): void
@@ -25,6 +27,11 @@ export interface ScreenOptions {
   readonly columns?: number
   readonly rows?: number
   readonly env?: Readonly<Record<string, string>>
+}
+
+/** A shell, whose prompt is `ready:`, for what happens before and after a program. */
+export function shellOnScreen(options: ScreenOptions): Screen {
+  return onScreen(['sh'], {...options, env: {PS1: 'ready:', ...options.env}})
 }
 
 /** Starts a command with its arguments in the folder of the checkout. */
@@ -69,6 +76,11 @@ export function onScreen(command: readonly string[], {columns = 100, rows = 30, 
     until: async (pattern) => {
       await seen(String(pattern), () => pattern.test(text()))
       return text()
+    },
+    shows: async (pattern) => {
+      const shown = (): string => tmux('capture-pane', '-p', '-t', 't')
+      await seen(`the screen shows ${String(pattern)}`, () => pattern.test(shown()))
+      return shown()
     },
     untilLast: async (wanted) => {
       const isWanted = (last: string): boolean => (typeof wanted === 'string' ? last === wanted : wanted.test(last))

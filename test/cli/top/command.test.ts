@@ -1,45 +1,44 @@
 /** kv top as it is used: on a terminal (tmux), in a pipe, and when nodes go. */
 import {expect, onTestFinished, test} from 'vitest'
 import {connectTo, liveNode} from '../../node/live-node.ts'
-import {tempDir} from '../../support/temp.ts'
 import {waitFor} from '../../support/wait.ts'
 import {hasEscapes, kv, startKv} from '../kv-command.ts'
-import {Tmux} from '../tmux.ts'
+import {shellOnScreen} from '../../support/tmux.ts'
 
 test('on a terminal: the table, keys, a new size, a node that goes; the terminal is as before', async () => {
   const node = await liveNode()
   const address = `127.0.0.1:${node.address.port}`
-  const tmux = new Tmux(tempDir('top').path, 100, 20)
+  const tmux = shellOnScreen({columns: 100, rows: 20})
   await tmux.shows(/ready:/)
-  tmux.type('echo before', 'Enter', `./bin/kv top -n ${address} --interval 200ms`, 'Enter')
+  tmux.press('echo before', 'Enter', `./bin/kv top -n ${address} --interval 200ms`, 'Enter')
   const screen = await tmux.shows(/NODE +ROLE +STATE +MASTERS/)
   expect(screen).toMatch(new RegExp(`${address} +leader +up +16,384`))
   expect(screen).not.toContain('before')
   const connection = await connectTo(node)
   await connection.call('SET', 'k', 'v')
-  tmux.type('Enter')
+  tmux.press('Enter')
   await tmux.shows(/requests +\d/)
-  tmux.type('b')
+  tmux.press('b')
   await tmux.shows(/No bucket is used|BUCKET +OPS/)
-  tmux.type('?')
+  tmux.press('?')
   await tmux.shows(/the busiest buckets/)
   tmux.resize(20, 8)
-  tmux.type('Escape')
+  tmux.press('Escape')
   await tmux.shows(/^NODE +OPS\/S$/m)
   tmux.resize(100, 20)
   await node.stop('test')
   await tmux.shows(/no node answers: /)
-  tmux.type('q')
+  tmux.press('q')
   expect(await tmux.shows(/ready:\s*$/)).toContain('before')
 }, 90_000)
 
 test('Ctrl-C ends it, too', async () => {
   const node = await liveNode()
-  const tmux = new Tmux(tempDir('top').path, 80, 24)
+  const tmux = shellOnScreen({columns: 80, rows: 24})
   await tmux.shows(/ready:/)
-  tmux.type(`./bin/kv top -n 127.0.0.1:${node.address.port}; echo "exit $?"`, 'Enter')
+  tmux.press(`./bin/kv top -n 127.0.0.1:${node.address.port}; echo "exit $?"`, 'Enter')
   await tmux.shows(/NODE +/)
-  tmux.type('C-c')
+  tmux.press('C-c')
   await tmux.shows(/exit 0/)
 }, 60_000)
 
