@@ -6,7 +6,7 @@ import {prose} from '../../src/cli/prose.ts'
 export default class ContextUse extends BaseCommand {
   static override summary = 'Make a context the current one.'
   static override description = prose`
-    From then on every command that names no node goes to this cluster. --node, KV_NODE, --context and KV_CONTEXT still go
+    From then on every command that names no node goes to this cluster. --node, --context, KV_NODE and KV_CONTEXT still go
     before it.
   `
   static override examples = ['<%= config.bin %> context use prod']

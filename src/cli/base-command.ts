@@ -28,7 +28,10 @@ export abstract class BaseCommand extends Command {
   ): Promise<Interfaces.ParserOutput<F, B, A>> {
     const output = await super.parse(options, argv)
     const {flags, metadata} = output as {flags: Record<string, unknown>; metadata: typeof output.metadata}
-    const isFree = metadata.flags['node']?.setFromDefault === true && 'context' in (this.ctor.flags ?? {})
+    // Both may come from the environment; what was typed goes before that.
+    const isTyped = (name: string): boolean => output.raw.some((token) => token.type === 'flag' && token.flag === name)
+    const isNamed = metadata.flags['node']?.setFromDefault !== true && (isTyped('node') || !isTyped('context'))
+    const isFree = !isNamed && 'context' in (this.ctor.flags ?? {})
     const context = isFree ? chosenContext(flags['context'] as string | undefined) : null
     if (!context) return output
     flags['node'] = context.node

@@ -2,7 +2,7 @@
  * Contexts: names for clusters, so that nobody types addresses. They are kept in one file of the user's, readable by nobody else. Passwords are
  * not in it, only the names of the files that hold them.
  *
- * Which node a command asks: --node, KV_NODE, the context of --context or KV_CONTEXT, the current context, 127.0.0.1:7379.
+ * Which node a command asks: --node, --context, KV_NODE, KV_CONTEXT, the current context, 127.0.0.1:7379: what is typed goes before what is set.
  */
 import {chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import {homedir} from 'node:os'

@@ -19,7 +19,7 @@ function home(): Home {
   return {file: join(dir.path, 'kv', 'contexts.json'), run: (args, more = {}) => kv(args, {env: {...env, ...more}})}
 }
 
-test('a flag, KV_NODE, --context, KV_CONTEXT, the current context: in this order', async () => {
+test('--node, --context, KV_NODE, KV_CONTEXT, the current context: in this order', async () => {
   const [one, two, three] = [await liveNode(), await liveNode(), await liveNode({password: 'secret'})]
   const [a, b, c] = [one, two, three].map(({address}) => `127.0.0.1:${address.port}`)
   const {run, file} = home()
@@ -37,7 +37,9 @@ test('a flag, KV_NODE, --context, KV_CONTEXT, the current context: in this order
   expect(await who([])).toBe(a)
   expect(await who([], {KV_CONTEXT: 'two'})).toBe(b)
   expect(await who(['--context', 'three'], {KV_CONTEXT: 'two'})).toBe(c)
-  expect(await who(['--context', 'two'], {KV_NODE: a!})).toBe(a)
+  expect(await who(['--context', 'two'], {KV_NODE: a!})).toBe(b)
+  expect(await who(['--context', 'two', '-n', a!], {KV_NODE: c!})).toBe(a)
+  expect(await who([], {KV_NODE: a!, KV_CONTEXT: 'two'})).toBe(a)
   expect(await who(['-n', b!], {KV_NODE: a!, KV_CONTEXT: 'one'})).toBe(b)
   expect(await run(['context', 'use', 'two'])).toMatchObject({exit: 0})
   expect(await who([])).toBe(b)
