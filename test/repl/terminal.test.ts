@@ -1,11 +1,12 @@
 /** The console on a real terminal: hints, Tab, history, Ctrl-C, questions, and what happens when its node goes. */
-import {existsSync, mkdirSync, readFileSync, statSync} from 'node:fs'
+import {mkdirSync, readFileSync, statSync} from 'node:fs'
 import {join} from 'node:path'
 import {expect, onTestFinished, test} from 'vitest'
 import {run} from '../support/child.ts'
 import {ProcessCluster} from '../e2e/processes.ts'
 import {startKvChild} from '../support/kv.ts'
 import {tempDir} from '../support/temp.ts'
+import {waitFor} from '../support/wait.ts'
 import {onScreen, type Screen, type ScreenOptions} from '../support/tmux.ts'
 
 interface Trial {
@@ -185,8 +186,7 @@ test('a value of 50 MB is shown in part, at once', async () => {
   const file = join(tempDir('repl').path, 'big')
   screen.type(`get big > ${file}`)
   screen.press('Enter')
-  await screen.untilLast(prompt)
-  expect(existsSync(file) && statSync(file).size).toBe(50_000_001)
+  await waitFor('the file is whole', () => statSync(file, {throwIfNoEntry: false})?.size === 50_000_001)
 })
 
 test('when its node leaves or dies another one is asked, and data commands go on', async () => {

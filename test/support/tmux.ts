@@ -5,6 +5,8 @@ import {onTestFinished} from 'vitest'
 import {waitFor} from './wait.ts'
 import {REPO_ROOT} from './kv.ts'
 
+const EXIT = /^\[exit (\d+)\]$/m
+
 export interface Screen {
   /** Types text as it is. */
   type(text: string): void
@@ -45,23 +47,9 @@ export function onScreen(command: readonly string[], {columns = 100, rows = 30, 
   const variables = Object.entries({KV_NODE: '', KV_PASSWORD: '', NO_COLOR: '', KV_COMMAND: '', ...env})
   const line = ['env', ...variables.map(([name, value]) => `${name}=${value}`), ...command].map(quoted).join(' ')
   const size = ['-x', String(columns), '-y', String(rows)]
-  // Kept when it ends, so that its last screen and its exit code can be seen.
-  tmux(
-    'new-session',
-    '-d',
-    '-s',
-    't',
-    ...size,
-    '-c',
-    REPO_ROOT,
-    'sleep 600',
-    ';',
-    'set-option',
-    '-g',
-    'remain-on-exit',
-    'on',
-  )
-  tmux('respawn-pane', '-k', '-t', 't', line)
+  // tmux sometimes forgets how a program ended; a shell around it does not. It outlives Ctrl-C, and keeps the last screen.
+  const wrapped = `trap : INT; ${line}; echo "[exit $?]"; exec sleep 600`
+  tmux('new-session', '-d', '-s', 't', ...size, '-c', REPO_ROOT, wrapped)
   onTestFinished(() => void tmux('kill-server'))
   const text = (): string => tmux('capture-pane', '-p', '-S', '-', '-t', 't')
   const lines = (): string[] => trimmed(tmux('capture-pane', '-p', '-t', 't'))
@@ -88,10 +76,8 @@ export function onScreen(command: readonly string[], {columns = 100, rows = 30, 
     },
     resize: (toColumns, toRows) => void tmux('resize-window', '-t', 't', '-x', String(toColumns), '-y', String(toRows)),
     exitCode: async () => {
-      const status = (): string => tmux('list-panes', '-t', 't', '-F', '#{pane_dead} #{pane_dead_status}').trim()
-      // The terminal is closed a moment before the code is known.
-      await seen('it has ended', () => /^1 \d+$/.test(status()))
-      return Number(status().split(' ')[1])
+      await seen('it has ended', () => EXIT.test(text()))
+      return Number(EXIT.exec(text())![1])
     },
   }
 }
