@@ -16,17 +16,14 @@ export interface AdminRun {
   readonly password: string | undefined
   /** Somebody is there who can be asked. */
   readonly hasPerson: boolean
-  /** The console was told that dangerous commands are meant. */
-  readonly isYes: boolean
 }
 
 /** Resolves to true if it ended well. It says itself what went wrong. */
-export async function runAdmin({words, out, home, password, hasPerson, isYes}: AdminRun): Promise<boolean> {
+export async function runAdmin({words, out, home, password, hasPerson}: AdminRun): Promise<boolean> {
   const env = {
     ...process.env,
     KV_NODE: formatAddress(home),
     ...(password !== undefined && {KV_PASSWORD: password}),
-    ...(isYes && {KV_YES: '1'}),
   }
   const child = spawn(process.execPath, [LAUNCHER, ...words], {
     env,

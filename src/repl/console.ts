@@ -185,13 +185,12 @@ export class Console {
   }
 
   #child(words: readonly string[], {out, isJson}: Running): Promise<boolean> {
-    const {session, password, isInteractive, isYes} = this.#o
-    return runAdmin({
-      ...{words: isJson && !words.includes('--help') ? [...words, '--json'] : words, out, password},
-      home: session.home,
-      hasPerson: isInteractive,
-      isYes,
-    })
+    const {session, password, isInteractive, catalogue, isYes} = this.#o
+    const found = catalogue.find(words)
+    const takesYes = found?.kind === 'admin' && found.command.flags.some(({name}) => name === 'yes')
+    const isHelp = words.includes('--help')
+    const more = [...(isJson && !isHelp ? ['--json'] : []), ...(isYes && takesYes && !isHelp ? ['--yes'] : [])]
+    return runAdmin({words: [...words, ...more], out, password, home: session.home, hasPerson: isInteractive})
   }
 
   async #data(words: readonly Word[], found: Found | undefined, running: Running): Promise<boolean> {

@@ -82,6 +82,16 @@ test('dangerous commands want --yes', async () => {
   expect([done.exit, done.stdout]).toEqual([0, 'OK\nOK\n0\n'])
 })
 
+test('--yes holds for commands of kv, too', async () => {
+  const alone = await startKvChild()
+  const address = `127.0.0.1:${alone.port}`
+  const stop = (...flags: readonly string[]): Promise<Finished> =>
+    kv(['repl', '-n', address, ...flags], {input: `set k v\nnode stop ${address}\n`})
+  expect(await stop()).toMatchObject({exit: 1, stderr: expect.stringContaining('--yes')})
+  expect(await stop('--yes')).toMatchObject({exit: 0, stdout: expect.stringContaining('has stopped')})
+  await alone.stop()
+})
+
 test('transactions are whole', async () => {
   const {exit, stdout} = await script('watch {t}a\nmulti\nincr {t}a\nincr {t}a\nexec\nget {t}a\n')
   expect([exit, stdout]).toEqual([0, 'OK\nOK\nQUEUED\nQUEUED\n1\n2\n2\n'])
